@@ -1,0 +1,110 @@
+"""What the board side asks of hardware: one clock, files, a line source, a board.
+
+A real Jetson and an emulated one differ only in the `Clock`, `Files` and
+`LineSource` that are handed to the same Jetson adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from measurements.board.load.protocol import Load
+from measurements.messages import BoardInfo, NetworkFeatures, OperatingPoint
+
+
+class Clock(Protocol):
+    """The board's own monotonic time in seconds, real or virtual."""
+
+    def now(self) -> float: ...
+
+    def sleep_until(self, t_s: float) -> None:
+        """Return when `now() >= t_s`; at once if that is already past."""
+
+
+class Files(Protocol):
+    """The board's sysfs, procfs, debugfs and /etc; paths are the board's own ("/sys/…")."""
+
+    def read(self, path: str) -> str:
+        """Raises: OSError, with the errno that the kernel gives (ENOENT, EACCES, EAGAIN, …)."""
+
+    def write(self, path: str, text: str) -> None:
+        """Raises: OSError, with the errno that the kernel gives (EINVAL, EACCES, …)."""
+
+    def glob(self, pattern: str) -> list[str]:
+        """Existing paths that match, sorted."""
+
+
+class LineSource(Protocol):
+    """Runs `tegrastats` and hands on each line it prints."""
+
+    def lines(
+        self, interval_ms: int, feed: Callable[[float, str], None]
+    ) -> AbstractContextManager[None]:
+        """Inside the `with` block, call `feed(t_s, line)` as lines arrive.
+
+        `t_s` is the board's `Clock` at that moment.
+
+        `feed` may be called from another thread. Leaving the block ends the program,
+        and only that program.
+
+        Raises:
+            OSError: The program cannot be started.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The board's power at one instant. None: this line did not say."""
+
+    t_s: float
+    """On the board's Clock (not yet counted from the run's start)."""
+    rails_w: tuple[float | None, ...]
+    """In the order of `BoardInfo.rails`."""
+    gpu_mhz: int | None
+    emc_mhz: int | None
+    cpu_mhz: int | None
+    """The fastest online core."""
+    temp_c: float | None
+    """The hottest zone that was stated."""
+    gpu_busy_percent: float | None
+
+
+class Sampler(Protocol):
+    """A running sampler; its lists only grow."""
+
+    samples: list[Sample]
+    unknown_tokens: dict[str, int]
+
+
+class PointNotHeld(RuntimeError):
+    """The clocks read back differ from what was asked; the board was restored."""
+
+
+class Board(Protocol):
+    """A Jetson, an emulated one, or a replay: all that a trial needs."""
+
+    clock: Clock
+
+    def describe(self) -> BoardInfo: ...
+
+    def point(self) -> OperatingPoint:
+        """The clock limits as they stand now, read from the board."""
+
+    def holding(self, point: OperatingPoint) -> AbstractContextManager[OperatingPoint]:
+        """Hold `point` inside the `with` block, which gets what was read back.
+
+        The point from before is restored on any exit.
+
+        Raises:
+            PointNotHeld: A clock did not take.
+            ValueError: A value is not in the board's own tables.
+        """
+
+    def sampling(self, interval_ms: int) -> AbstractContextManager[Sampler]:
+        """Sample every rail about each `interval_ms` inside the `with` block."""
+
+    def load(self, network: NetworkFeatures, *, batch_size: int, seed: int) -> Load:
+        """What serves requests of `network` here."""

@@ -1,0 +1,7 @@
+from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
+
+
+class BoardConsumer(AsyncWebsocketConsumer): ...
+
+
+class DeviceConsumer(AsyncJsonWebsocketConsumer): ...

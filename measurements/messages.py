@@ -1,0 +1,253 @@
+"""Plan, Record, LiveFrame and the small talk around them: the only types both sides share.
+
+Sent as MessagePack over HTTPS (`encode`, `decode`), and as JSON builtins inside a
+Celery message. Units are in the names; an unknown value is None, never 0. Times
+`t_s`, `start_s`, `t_us` count from the run's start on the board's own clock.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+import msgspec
+
+VERSION = 1
+OLDEST_VERSION = 1
+"""The server accepts messages from OLDEST_VERSION to VERSION (its own and the one before)."""
+
+MEDIA_TYPE = "application/msgpack"
+MAX_RECORD_BYTES = 64 * 1024 * 1024
+
+ArrivalKind = Literal["back_to_back", "uniform", "poisson"]
+Provenance = Literal["real", "emulated", "replay", "host"]
+RailPart = Literal["gpu", "cpu", "memory", "soc", "input", "other"]
+PhaseName = Literal["settle", "warm_up", "serve", "tail"]
+
+
+class UnsupportedVersion(ValueError):
+    """The message was written by a version that this side does not speak."""
+
+
+class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Clocks in Hz as sysfs lists them; None means "left as found"."""
+
+    gpu_min_hz: int | None = None
+    gpu_max_hz: int | None = None
+    emc_hz: int | None = None
+    cpu_hz: int | None = None
+
+
+class Rail(msgspec.Struct, frozen=True, kw_only=True):
+    """One power rail as its sensor reports it.
+
+    `step_w` is the sensor's power step at the rail's usual voltage; None if unknown.
+    `in_total` says whether the rail is added up to the board's total power.
+    """
+
+    name: str
+    part: RailPart
+    in_total: bool
+    step_w: float | None = None
+
+
+class BoardInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a board worker says about its board when it registers, and in each record."""
+
+    name: str
+    kind: str
+    """Short name of the board's type, e.g. "agx-orin"."""
+    model: str
+    """The device tree's own words, e.g. "NVIDIA Jetson AGX Orin Developer Kit"."""
+    l4t: str | None
+    jetpack: str | None
+    provenance: Provenance
+    provenance_note: str
+    """What is emulated, fitted or replayed, in one sentence; empty for a real board."""
+    gpu_hz: list[int]
+    emc_hz: list[int]
+    cpu_hz: list[int]
+    default: OperatingPoint
+    rails: list[Rail]
+    sensor_lag_s: float
+    """Time constant of the power sensor's first-order low-pass, in seconds (0: none)."""
+    software: dict[str, str]
+    problems: list[str] = []
+    version: int = VERSION
+
+
+class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
+    """How requests come: one after another, or at `rate_hz` requests a second."""
+
+    kind: ArrivalKind = "back_to_back"
+    rate_hz: float | None = None
+
+
+class NetworkFeatures(msgspec.Struct, frozen=True, kw_only=True):
+    """What a load needs to know of a network; FLOPs and bytes are affine in the batch size."""
+
+    name: str
+    sha256: str | None
+    """Of the ONNX file; None while nothing has needed the file yet."""
+    input_shape: list[int | None]
+    input_dtype: str
+    flops_per_item: float
+    flops_fixed: float
+    bytes_per_item: float
+    bytes_fixed: float
+
+    def flops(self, batch_size: int) -> float:
+        """Floating point operations of one batch (2 per multiply-accumulate)."""
+        return self.flops_fixed + self.flops_per_item * batch_size
+
+    def bytes_moved(self, batch_size: int) -> float:
+        """Bytes read and written by all layers of one batch, weights included."""
+        return self.bytes_fixed + self.bytes_per_item * batch_size
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """One run for a board: this network, at this point, under this load."""
+
+    run_id: str
+    device: str
+    network: NetworkFeatures
+    point: OperatingPoint
+    batch_size: int
+    arrivals: Arrivals
+    requests: int
+    warm_up_s: float
+    sample_interval_ms: int
+    seed: int
+    version: int = VERSION
+
+
+class Phase(msgspec.Struct, frozen=True, kw_only=True):
+    name: PhaseName
+    start_s: float
+    end_s: float
+
+
+class Samples(msgspec.Struct, kw_only=True):
+    """Columns of n samples; `rails_w` has shape (rails, n) in the order of `BoardInfo.rails`."""
+
+    t_us: list[int]
+    rails_w: list[list[float | None]]
+    gpu_mhz: list[int | None]
+    emc_mhz: list[int | None]
+    cpu_mhz: list[int | None]
+    temp_c: list[float | None]
+    gpu_busy_percent: list[float | None]
+
+
+class Requests(msgspec.Struct, kw_only=True):
+    """Columns of the measured requests, in order of completion, in seconds from the run's start.
+
+    Requests of one batch share `inference_start_s` and `end_s`. For back-to-back
+    arrivals `arrival_s` equals `start_s`, the start of preprocessing.
+    """
+
+    arrival_s: list[float]
+    start_s: list[float]
+    inference_start_s: list[float]
+    end_s: list[float]
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that makes the run invalid, seen on the board."""
+
+    code: str
+    text: str
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """Everything one run measured: exact, whole, delivered once."""
+
+    run_id: str
+    attempt: int
+    plan: Plan
+    board: BoardInfo
+    started_at: str
+    """The board's wall clock at the start, ISO 8601 with zone; for reading only."""
+    board_s: float
+    before: OperatingPoint
+    held: OperatingPoint
+    """Read back while the point was held."""
+    restored: OperatingPoint
+    phases: list[Phase]
+    samples: Samples
+    requests: Requests
+    faults: list[Fault]
+    unknown_tokens: dict[str, int]
+    version: int = VERSION
+
+
+class ClaimReply(msgspec.Struct, frozen=True, kw_only=True):
+    attempt: int
+    version: int = VERSION
+
+
+class RejectedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that the server refused for good and the board keeps in `spool/rejected/`."""
+
+    run_id: str
+    reason: str
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """Every 2 s from a board worker: what it is doing now."""
+
+    run_id: str | None
+    phase: PhaseName | None
+    requests_done: int
+    point: OperatingPoint
+    spooled: int
+    rejected: list[RejectedRecord]
+    version: int = VERSION
+
+
+class HeartbeatReply(msgspec.Struct, frozen=True, kw_only=True):
+    """`cancel` is the id of a run that is not wanted any more; None for "go on"."""
+
+    cancel: str | None = None
+    version: int = VERSION
+
+
+class LiveFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """A moving picture for whoever watches: batched, may be lost, nothing is computed from it."""
+
+    device: str
+    run_id: str | None
+    phase: PhaseName | None
+    requests_done: int
+    requests_asked: int
+    rails: list[str]
+    t_s: list[float]
+    rails_w: list[list[float | None]]
+    """Shape (rails, n), like `Samples.rails_w`."""
+    version: int = VERSION
+
+
+M = TypeVar("M", bound=msgspec.Struct)
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    return msgspec.msgpack.encode(message)
+
+
+def decode(data: bytes, kind: type[M]) -> M:
+    """The message of type `kind` in `data`.
+
+    Raises:
+        UnsupportedVersion: It was written by a newer or a too old program.
+        msgspec.ValidationError: It is malformed; the text says where.
+        msgspec.DecodeError: It is not MessagePack at all.
+    """
+    version = msgspec.msgpack.decode(data, type=_Versioned).version
+    if not OLDEST_VERSION <= version <= VERSION:
+        raise UnsupportedVersion(
+            f"message version {version}; this side speaks {OLDEST_VERSION} to {VERSION}"
+        )
+    return msgspec.msgpack.decode(data, type=kind)
+
+
+class _Versioned(msgspec.Struct):
+    version: int

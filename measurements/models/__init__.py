@@ -1,0 +1,19 @@
+"""What was measured: networks, devices, runs and their samples."""
+
+from .devices import Device, DeviceToken, RejectedRecord
+from .networks import Network
+from .runs import Run, RunQuerySet, Verdict
+from .samples import Phase, PowerSample, RequestLog
+
+__all__ = [
+    "Device",
+    "DeviceToken",
+    "Network",
+    "Phase",
+    "PowerSample",
+    "RejectedRecord",
+    "RequestLog",
+    "Run",
+    "RunQuerySet",
+    "Verdict",
+]

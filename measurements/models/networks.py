@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from measurements.messages import NetworkFeatures
+
+
+class Network(models.Model):
+    """A neural network and what its ONNX graph says of it.
+
+    FLOPs and bytes are affine in the batch size: fixed + per item × batch size.
+    A built-in network has no file (and so no hash) until something runs its graph.
+    """
+
+    name = models.CharField(max_length=120, unique=True)
+    builtin = models.CharField(max_length=60, blank=True, help_text="Name in measurements.zoo")
+    file = models.FileField(upload_to="networks/", blank=True)
+    sha256 = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001 unknown is NULL
+    size_bytes = models.BigIntegerField(null=True)
+    input_name = models.CharField(max_length=200)
+    input_shape = ArrayField(models.IntegerField(null=True), help_text="NULL: a free axis")
+    input_dtype = models.CharField(max_length=20)
+    batch_is_dynamic = models.BooleanField()
+    parameters = models.BigIntegerField()
+    macs_per_item = models.FloatField(help_text="Convolutions and dense layers only")
+    flops_per_item = models.FloatField()
+    flops_fixed = models.FloatField()
+    bytes_per_item = models.FloatField()
+    bytes_fixed = models.FloatField()
+    opset = models.PositiveIntegerField()
+    operators = models.JSONField(default=dict, help_text="How many nodes of each type")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(parameters__gte=0)
+                & Q(flops_per_item__gte=0)
+                & Q(bytes_per_item__gte=0),
+                name="network_features_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(builtin__gt="") | Q(sha256__isnull=False),
+                name="network_is_built_in_or_has_a_file",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def features(self) -> NetworkFeatures:
+        return NetworkFeatures(
+            name=self.name,
+            sha256=self.sha256,
+            input_shape=self.input_shape,
+            input_dtype=self.input_dtype,
+            flops_per_item=self.flops_per_item,
+            flops_fixed=self.flops_fixed,
+            bytes_per_item=self.bytes_per_item,
+            bytes_fixed=self.bytes_fixed,
+        )
+
+    def flops(self, batch_size: int) -> float:
+        return self.features().flops(batch_size)
+
+    def bytes_moved(self, batch_size: int) -> float:
+        return self.features().bytes_moved(batch_size)
+
+    def arithmetic_intensity(self, batch_size: int = 1) -> float:
+        """FLOPs per byte moved."""
+        return self.flops(batch_size) / self.bytes_moved(batch_size)

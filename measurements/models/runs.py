@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils import timezone
+
+from measurements.messages import Arrivals, OperatingPoint, Plan
+
+from .devices import Device
+from .networks import Network
+
+LEASE = dt.timedelta(seconds=15)
+"""A running run whose board has not been heard for this long goes back to the queue."""
+DISPATCH_PATIENCE = dt.timedelta(seconds=10)
+"""A plan that an idle board has not claimed after this long is sent again."""
+MAX_ATTEMPTS = 3
+POINT_FIELDS = ("gpu_min_hz", "gpu_max_hz", "emc_hz", "cpu_hz")
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    def queued(self) -> RunQuerySet:
+        return self.filter(state=Run.State.QUEUED).order_by("queued_at")
+
+    def done(self) -> RunQuerySet:
+        return self.filter(state=Run.State.DONE)
+
+    def lost(self) -> RunQuerySet:
+        """Running runs whose board fell silent."""
+        return self.filter(state=Run.State.RUNNING, heard_at__lt=timezone.now() - LEASE)
+
+    def finished(self) -> RunQuerySet:
+        return self.filter(state__in=[Run.State.DONE, Run.State.INVALID])
+
+
+class Run(models.Model):
+    """One network at one operating point and batch size under one load, and what it cost.
+
+    An imported log has no device, no network and no operating point: they are NULL.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "queued"
+        RUNNING = "running", "running"
+        DONE = "done", "done"
+        INVALID = "invalid", "invalid"
+        CANCELLED = "cancelled", "cancelled"
+
+    class Origin(models.TextChoices):
+        MEASURED = "measured", "measured here"
+        IMPORTED_LOG = "log", "imported tegrastats log"
+
+    class ArrivalsKind(models.TextChoices):
+        BACK_TO_BACK = "back_to_back", "back to back"
+        UNIFORM = "uniform", "uniform"
+        POISSON = "poisson", "Poisson"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    origin = models.CharField(max_length=10, choices=Origin, default=Origin.MEASURED)
+    title = models.CharField(max_length=200, blank=True)
+    device = models.ForeignKey(Device, null=True, on_delete=models.PROTECT, related_name="runs")
+    network = models.ForeignKey(Network, null=True, on_delete=models.PROTECT, related_name="runs")
+    then = models.CharField(
+        max_length=120, blank=True, help_text="Task to send, with this run's id, once it ended"
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    # What was asked.
+    gpu_min_hz = models.BigIntegerField(null=True)
+    gpu_max_hz = models.BigIntegerField(null=True)
+    emc_hz = models.BigIntegerField(null=True)
+    cpu_hz = models.BigIntegerField(null=True)
+    batch_size = models.PositiveIntegerField(null=True)
+    arrivals = models.CharField(
+        max_length=20, choices=ArrivalsKind, default=ArrivalsKind.BACK_TO_BACK
+    )
+    rate_hz = models.FloatField(null=True)
+    requests_asked = models.PositiveIntegerField()
+    warm_up_s = models.FloatField(default=2.5)
+    sample_interval_ms = models.PositiveIntegerField(default=50)
+    seed = models.BigIntegerField(default=0)
+
+    # Where it stands.
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    attempt = models.PositiveIntegerField(default=0)
+    queued_at = models.DateTimeField(default=timezone.now)
+    dispatched_at = models.DateTimeField(null=True)
+    claimed_at = models.DateTimeField(null=True)
+    heard_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    # What came of it. NULL: not known.
+    started_at = models.DateTimeField(null=True, help_text="The board's wall clock")
+    board_s = models.FloatField(null=True)
+    held_gpu_min_hz = models.BigIntegerField(null=True)
+    held_gpu_max_hz = models.BigIntegerField(null=True)
+    held_emc_hz = models.BigIntegerField(null=True)
+    held_cpu_hz = models.BigIntegerField(null=True)
+    requests_served = models.PositiveIntegerField(null=True)
+    rails = ArrayField(models.CharField(max_length=60), default=list)
+    total_of = ArrayField(models.CharField(max_length=60), default=list)
+    window_start_s = models.FloatField(null=True)
+    window_end_s = models.FloatField(null=True)
+    inference_s = models.FloatField(
+        null=True, help_text="Length of the union of inference intervals"
+    )
+    mean_power_w = models.FloatField(null=True)
+    busy_energy_j = models.FloatField(null=True, help_text="Per request")
+    busy_half_width_j = models.FloatField(null=True, help_text="95 % interval, half its width")
+    at_rate_energy_j = models.FloatField(null=True, help_text="Per request")
+    at_rate_half_width_j = models.FloatField(null=True)
+    rail_busy_energy_j = ArrayField(models.FloatField(null=True), default=list)
+    rail_at_rate_energy_j = ArrayField(models.FloatField(null=True), default=list)
+    latency_mean_ms = models.FloatField(null=True)
+    latency_p50_ms = models.FloatField(null=True)
+    latency_p50_upper_ms = models.FloatField(null=True)
+    latency_p95_ms = models.FloatField(null=True)
+    latency_p95_upper_ms = models.FloatField(null=True)
+    latency_p99_ms = models.FloatField(null=True)
+    latency_p99_upper_ms = models.FloatField(null=True)
+    temp_max_c = models.FloatField(null=True)
+    unknown_tokens = models.JSONField(default=dict)
+    manifest = models.JSONField(default=dict)
+    record_sha256 = models.CharField(max_length=64, blank=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-queued_at"]
+        indexes = [
+            models.Index(fields=["state", "queued_at"]),
+            models.Index(fields=["device", "state"]),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(state="done")
+                | (Q(requests_served__isnull=False) & Q(finished_at__isnull=False)),
+                name="done_run_has_results",
+            ),
+            models.CheckConstraint(
+                condition=Q(origin="log")
+                | (
+                    Q(device__isnull=False) & Q(network__isnull=False) & Q(batch_size__isnull=False)
+                ),
+                name="measured_run_has_device_and_network",
+            ),
+            models.CheckConstraint(
+                condition=Q(arrivals="back_to_back", rate_hz__isnull=True)
+                | (~Q(arrivals="back_to_back") & Q(rate_hz__isnull=False) & Q(rate_hz__gt=0)),
+                name="run_rate_fits_arrivals",
+            ),
+            models.CheckConstraint(
+                condition=Q(gpu_min_hz__isnull=True)
+                | Q(gpu_max_hz__isnull=True)
+                | Q(gpu_min_hz__lte=F("gpu_max_hz")),
+                name="run_gpu_min_not_above_max",
+            ),
+            models.CheckConstraint(condition=Q(requests_asked__gt=0), name="run_asks_for_requests"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or f"run {str(self.id)[:8]}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("run", args=[self.id])
+
+    @property
+    def point(self) -> OperatingPoint:
+        return OperatingPoint(**{field: getattr(self, field) for field in POINT_FIELDS})
+
+    @property
+    def held_point(self) -> OperatingPoint:
+        return OperatingPoint(**{field: getattr(self, f"held_{field}") for field in POINT_FIELDS})
+
+    def plan(self) -> Plan:
+        """What the board is asked to do."""
+        return Plan(
+            run_id=str(self.id),
+            device=self.device.name,
+            network=self.network.features(),
+            point=self.point,
+            batch_size=self.batch_size,
+            arrivals=Arrivals(kind=self.arrivals, rate_hz=self.rate_hz),
+            requests=self.requests_asked,
+            warm_up_s=self.warm_up_s,
+            sample_interval_ms=self.sample_interval_ms,
+            seed=self.seed,
+        )
+
+    def claim(self) -> int | None:
+        """QUEUED -> RUNNING; the attempt's number, or None if it is not there to be claimed."""
+        now = timezone.now()
+        queued = Run.objects.filter(pk=self.pk, state=Run.State.QUEUED)
+        claimed = queued.update(
+            state=Run.State.RUNNING, attempt=F("attempt") + 1, claimed_at=now, heard_at=now
+        )
+        if not claimed:
+            return None
+        self.refresh_from_db()
+        return self.attempt
+
+    def release(self) -> None:
+        """RUNNING -> QUEUED after its board fell silent; INVALID once it was lost too often."""
+        with transaction.atomic():
+            run = Run.objects.select_for_update().get(pk=self.pk)
+            if run.state != Run.State.RUNNING:
+                return
+            if run.attempt >= MAX_ATTEMPTS:
+                run.state, run.finished_at = Run.State.INVALID, timezone.now()
+                run.verdicts.create(
+                    code="lost", text=f"The board fell silent in each of {run.attempt} attempts."
+                )
+            else:
+                run.state, run.dispatched_at = Run.State.QUEUED, None
+            run.save(update_fields=["state", "dispatched_at", "finished_at"])
+
+    def cancel(self) -> bool:
+        """QUEUED or RUNNING -> CANCELLED; False if it had ended before."""
+        open_runs = Run.objects.filter(pk=self.pk, state__in=[Run.State.QUEUED, Run.State.RUNNING])
+        return bool(open_runs.update(state=Run.State.CANCELLED, finished_at=timezone.now()))
+
+
+class Verdict(models.Model):
+    """A named reason why a run is invalid, or a thing its reader should know."""
+
+    class Severity(models.TextChoices):
+        INVALID = "invalid", "invalid"
+        NOTE = "note", "note"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="verdicts")
+    severity = models.CharField(max_length=10, choices=Severity, default=Severity.INVALID)
+    code = models.CharField(max_length=40)
+    text = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "code"], name="verdict_once")]
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,0 +1,36 @@
+"""Who may do what: four roles as Django groups, each a superset of viewing.
+
+viewer reads; operator launches and steers; reviewer judges; admin does all of it
+and manages devices and accounts. A superuser counts as admin.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
+VIEWER, OPERATOR, REVIEWER, ADMIN = ROLES = ("viewer", "operator", "reviewer", "admin")
+
+
+def has_role(user: AbstractUser | AnonymousUser, role: str) -> bool:
+    """Whether `user` holds `role`, or admin, which includes every role."""
+    if not user.is_active:
+        return False
+    return user.is_superuser or user.groups.filter(name__in=[role, ADMIN]).exists()
+
+
+def role_required(role: str) -> Callable:
+    """Refuse (403) a signed-in user without `role`; the page says which role is needed."""
+
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+            if not has_role(request.user, role):
+                raise PermissionDenied(f"This needs the {role} role; ask an admin for it.")
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate

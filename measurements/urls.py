@@ -1,0 +1,23 @@
+"""Pages under / and the boards' API under /api/v1/."""
+
+from django.urls import path
+
+from measurements import api, views
+
+urlpatterns = [
+    path("healthz", api.health, name="health"),
+    path("api/v1/boards/<slug:name>/register", api.register, name="api_register"),
+    path("api/v1/boards/<slug:name>/heartbeat", api.heartbeat, name="api_heartbeat"),
+    path("api/v1/runs/<uuid:run_id>/claim", api.claim, name="api_claim"),
+    path("api/v1/runs/<uuid:run_id>/record", api.record, name="api_record"),
+    path("api/v1/networks/<str:sha256>", api.network_file, name="api_network"),
+    path("runs/", views.run_list, name="runs"),
+    path("runs/import/", views.import_log, name="import_log"),
+    path("runs/<uuid:run_id>/", views.run_detail, name="run"),
+    path("networks/", views.network_list, name="networks"),
+    path("networks/upload/", views.network_upload, name="network_upload"),
+    path("networks/<int:pk>/", views.network_detail, name="network"),
+    path("devices/", views.device_list, name="devices"),
+    path("devices/<slug:name>/", views.device_detail, name="device"),
+    path("devices/<slug:name>/token/", views.device_token, name="device_token"),
+]

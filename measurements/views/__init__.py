@@ -1,0 +1,17 @@
+"""Pages of what was measured."""
+
+from .devices import device_detail, device_list, device_token
+from .networks import network_detail, network_list, network_upload
+from .runs import import_log, run_detail, run_list
+
+__all__ = [
+    "device_detail",
+    "device_list",
+    "device_token",
+    "import_log",
+    "network_detail",
+    "network_list",
+    "network_upload",
+    "run_detail",
+    "run_list",
+]

@@ -1,0 +1,30 @@
+"""HTTP and websockets. Boards sign in with their token, browsers with their session and origin."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "polyweb.settings")
+django_application = get_asgi_application()
+
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.urls import path, re_path  # noqa: E402
+
+from measurements.consumers import BoardConsumer, DeviceConsumer  # noqa: E402
+
+browsers = AllowedHostsOriginValidator(
+    AuthMiddlewareStack(URLRouter([path("ws/devices/<slug:name>/", DeviceConsumer.as_asgi())]))
+)
+application = ProtocolTypeRouter(
+    {
+        "http": django_application,
+        "websocket": URLRouter(
+            [
+                path("ws/boards/<slug:name>/", BoardConsumer.as_asgi()),
+                re_path(r"", browsers),
+            ]
+        ),
+    }
+)

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from measurements.models import Device, Network, Run
+from tuning.space import Axis, Space
+
+
+class Sweep(models.Model):
+    """A search for the point with the least energy per request within a latency limit."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", "running"
+        PAUSED = "paused", "paused"
+        WAITING = "waiting", "waiting"
+        FINISHED = "finished", "finished"
+        CANCELLED = "cancelled", "cancelled"
+        FAILED = "failed", "failed"
+
+    class Objective(models.TextChoices):
+        BUSY = "busy", "busy energy per request"
+        AT_RATE = "at_rate", "at-rate energy per request"
+
+    class SloStatistic(models.TextChoices):
+        MEAN = "mean", "mean"
+        P50 = "p50", "median"
+        P95 = "p95", "95th percentile"
+        P99 = "p99", "99th percentile"
+
+    class Strategy(models.TextChoices):
+        GRID = "grid", "grid"
+        RANDOM = "random", "random"
+
+    OPEN = (State.RUNNING, State.PAUSED, State.WAITING)
+
+    name = models.CharField(max_length=120)
+    device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="sweeps")
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="sweeps")
+    objective = models.CharField(max_length=10, choices=Objective, default=Objective.BUSY)
+    slo_statistic = models.CharField(max_length=5, choices=SloStatistic, default=SloStatistic.P95)
+    slo_ms = models.FloatField(null=True, help_text="NULL: no limit")
+    arrivals = models.CharField(
+        max_length=20, choices=Run.ArrivalsKind, default=Run.ArrivalsKind.BACK_TO_BACK
+    )
+    rate_hz = models.FloatField(null=True)
+    requests = models.PositiveIntegerField(default=1000)
+    sample_interval_ms = models.PositiveIntegerField(default=50)
+    strategy = models.CharField(max_length=10, choices=Strategy, default=Strategy.RANDOM)
+    seed = models.BigIntegerField(default=0)
+    budget_trials = models.PositiveIntegerField()
+    budget_board_s = models.FloatField(null=True, help_text="NULL: no limit")
+    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    ended_because = models.CharField(max_length=300, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(condition=Q(budget_trials__gt=0), name="sweep_budget_positive"),
+            models.CheckConstraint(
+                condition=Q(slo_ms__isnull=True) | Q(slo_ms__gt=0), name="sweep_slo_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(arrivals="back_to_back", rate_hz__isnull=True)
+                | (~Q(arrivals="back_to_back") & Q(rate_hz__isnull=False) & Q(rate_hz__gt=0)),
+                name="sweep_rate_fits_arrivals",
+            ),
+            models.CheckConstraint(
+                condition=~Q(objective="at_rate") | ~Q(arrivals="back_to_back"),
+                name="at_rate_energy_needs_a_rate",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("sweep", args=[self.pk])
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in self.OPEN
+
+    def space(self) -> Space:
+        return Space(tuple(Axis(axis.name, tuple(axis.values)) for axis in self.axes.all()))
+
+    def pause(self) -> bool:
+        """RUNNING or WAITING -> PAUSED: what runs goes on, nothing more is planned."""
+        return self._move((self.State.RUNNING, self.State.WAITING), self.State.PAUSED)
+
+    def resume(self) -> bool:
+        return self._move((self.State.PAUSED,), self.State.RUNNING)
+
+    def wait(self) -> bool:
+        """RUNNING -> WAITING while its board is away."""
+        return self._move((self.State.RUNNING,), self.State.WAITING)
+
+    def carry_on(self) -> bool:
+        """WAITING -> RUNNING: the board is back."""
+        return self._move((self.State.WAITING,), self.State.RUNNING)
+
+    def finish(self, because: str) -> bool:
+        return self._end(self.State.FINISHED, because)
+
+    def fail(self, because: str) -> bool:
+        return self._end(self.State.FAILED, because)
+
+    def cancel(self, because: str) -> bool:
+        return self._end(self.State.CANCELLED, because)
+
+    def _end(self, state: str, because: str) -> bool:
+        return self._move(self.OPEN, state, ended_because=because, finished_at=timezone.now())
+
+    def _move(self, before: tuple[str, ...], after: str, **fields: object) -> bool:
+        moved = Sweep.objects.filter(pk=self.pk, state__in=before).update(state=after, **fields)
+        self.refresh_from_db()
+        return bool(moved)
+
+
+class SweepAxis(models.Model):
+    """One named axis of a sweep's space: gpu_min_hz, gpu_max_hz, emc_hz, cpu_hz or batch_size."""
+
+    sweep = models.ForeignKey(Sweep, on_delete=models.CASCADE, related_name="axes")
+    position = models.PositiveIntegerField()
+    name = models.CharField(max_length=40)
+    values = ArrayField(models.BigIntegerField())
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["sweep", "name"], name="axis_once_per_sweep"),
+            models.UniqueConstraint(fields=["sweep", "position"], name="axis_position_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.values}"

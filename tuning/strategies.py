@@ -1,0 +1,66 @@
+"""What to measure next: pure functions of the space, the seed and what was observed so far.
+
+The same space, seed and observations give the same next point, so a sweep continues
+after any crash with the same question.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tuning.space import Point, Space
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One asked point and what came of it.
+
+    Energy in joules per request and latency in ms with the half-width of their 95 %
+    intervals; None while pending or when the point was given up.
+    """
+
+    point: Point
+    energy_j: float | None = None
+    energy_half_width_j: float | None = None
+    latency_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a strategy may look at; `slo_ms` None means no limit."""
+
+    space: Space
+    seed: int
+    slo_ms: float | None
+    observations: Sequence[Observation]
+
+
+Strategy = Callable[[Question], Point | None]
+"""The next point to measure, or None when every point has been asked."""
+
+
+def grid(question: Question) -> Point | None:
+    """Every point in order."""
+    return next(iter(_unasked(question, question.space.points)), None)
+
+
+def random_search(question: Question) -> Point | None:
+    """Uniformly at random, without replacement: one shuffle per seed."""
+    order = list(question.space.points)
+    random.Random(question.seed).shuffle(order)
+    return next(iter(_unasked(question, order)), None)
+
+
+STRATEGIES: dict[str, Strategy] = {"grid": grid, "random": random_search}
+
+
+def ask(name: str, question: Question) -> Point | None:
+    """The next point by the strategy called `name`."""
+    return STRATEGIES[name](question)
+
+
+def _unasked(question: Question, points: Sequence[Point]) -> list[Point]:
+    asked = {observation.point for observation in question.observations}
+    return [point for point in points if point not in asked]
