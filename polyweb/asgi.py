@@ -13,6 +13,7 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 from django.urls import path, re_path  # noqa: E402
 
 from measurements.consumers import BoardConsumer, DeviceConsumer  # noqa: E402
+from measurements.sign_in import BoardSignIn  # noqa: E402
 
 browsers = AllowedHostsOriginValidator(
     AuthMiddlewareStack(URLRouter([path("ws/devices/<slug:name>/", DeviceConsumer.as_asgi())]))
@@ -22,7 +23,7 @@ application = ProtocolTypeRouter(
         "http": django_application,
         "websocket": URLRouter(
             [
-                path("ws/boards/<slug:name>/", BoardConsumer.as_asgi()),
+                path("ws/boards/<slug:name>/", BoardSignIn(BoardConsumer.as_asgi())),
                 re_path(r"", browsers),
             ]
         ),

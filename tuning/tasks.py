@@ -1,0 +1,37 @@
+"""The tuner: it moves sweeps on. All tasks are safe to run twice."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from tuning import search
+
+from .models import Sweep, Trial
+
+
+@shared_task(ignore_result=True)
+def advance(sweep_id: int) -> None:
+    search.advance(sweep_id)
+
+
+@shared_task(ignore_result=True)
+def observe(run_id: str) -> None:
+    """Sent by measurements when a run of ours has ended."""
+    sweep_id = search.observe(run_id)
+    if sweep_id is not None:
+        search.advance(sweep_id)
+
+
+@shared_task(ignore_result=True)
+def tick() -> None:
+    """Notice boards that went away or came back, and what messages were lost."""
+    for sweep in Sweep.objects.filter(state=Sweep.State.WAITING).select_related("device"):
+        if sweep.device.is_online:
+            sweep.carry_on()
+    for run_id in Trial.objects.ended_unnoticed():
+        observe(str(run_id))
+    for sweep in Sweep.objects.filter(state=Sweep.State.RUNNING).select_related("device"):
+        if sweep.device.is_online:
+            search.advance(sweep.pk)
+        else:
+            sweep.wait()

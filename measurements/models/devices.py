@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import hmac
 import secrets
 
 from django.conf import settings
@@ -14,6 +13,8 @@ from measurements.messages import BoardInfo, Heartbeat, OperatingPoint
 
 OFFLINE_AFTER = dt.timedelta(seconds=10)
 """Five missed heartbeats: the device counts as offline."""
+DISPATCH_PATIENCE = dt.timedelta(seconds=10)
+"""A plan that an idle board has not claimed after this long is sent again."""
 
 
 class Device(models.Model):
@@ -90,6 +91,14 @@ class Device(models.Model):
             cpu_hz=self.default_cpu_hz,
         )
 
+    def next_run(self) -> models.Model | None:
+        """The run whose plan is to be sent now; None while one is running or on its way."""
+        runs = self.runs.select_related("network", "device")
+        stale = timezone.now() - DISPATCH_PATIENCE
+        if runs.filter(state="running").exists() or runs.queued().filter(dispatched_at__gt=stale):
+            return None
+        return runs.queued().first()
+
     def register(self, info: BoardInfo) -> None:
         """Take over what the board says about itself."""
         for field in ("kind", "provenance", "provenance_note", "gpu_hz", "emc_hz", "cpu_hz",
@@ -152,15 +161,13 @@ class DeviceToken(models.Model):
         return token
 
     @classmethod
-    def device_of(cls, token: str, name: str) -> Device | None:
-        """The device `name` if `token` is one of its valid tokens."""
-        found = (
-            cls.objects.select_related("device")
-            .filter(sha256=_digest(token), revoked_at=None)
-            .first()
-        )
-        if found is None or not hmac.compare_digest(found.device.name, name):
+    def device_of(cls, token: str) -> Device | None:
+        """The device that `token` belongs to, if the token is valid."""
+        valid = cls.objects.select_related("device").filter(revoked_at=None)
+        found = valid.filter(sha256=_digest(token)).first()
+        if found is None:
             return None
+        cls.objects.filter(pk=found.pk).update(last_used_at=timezone.now())
         return found.device
 
     def revoke(self) -> None:

@@ -17,8 +17,6 @@ from .networks import Network
 
 LEASE = dt.timedelta(seconds=15)
 """A running run whose board has not been heard for this long goes back to the queue."""
-DISPATCH_PATIENCE = dt.timedelta(seconds=10)
-"""A plan that an idle board has not claimed after this long is sent again."""
 MAX_ATTEMPTS = 3
 POINT_FIELDS = ("gpu_min_hz", "gpu_max_hz", "emc_hz", "cpu_hz")
 
@@ -209,17 +207,16 @@ class Run(models.Model):
     def release(self) -> None:
         """RUNNING -> QUEUED after its board fell silent; INVALID once it was lost too often."""
         with transaction.atomic():
-            run = Run.objects.select_for_update().get(pk=self.pk)
-            if run.state != Run.State.RUNNING:
+            running = Run.objects.select_for_update().filter(pk=self.pk, state=Run.State.RUNNING)
+            if not running.exists():
                 return
-            if run.attempt >= MAX_ATTEMPTS:
-                run.state, run.finished_at = Run.State.INVALID, timezone.now()
-                run.verdicts.create(
-                    code="lost", text=f"The board fell silent in each of {run.attempt} attempts."
-                )
+            if self.attempt < MAX_ATTEMPTS:
+                running.update(state=Run.State.QUEUED, dispatched_at=None)
             else:
-                run.state, run.dispatched_at = Run.State.QUEUED, None
-            run.save(update_fields=["state", "dispatched_at", "finished_at"])
+                running.update(state=Run.State.INVALID, finished_at=timezone.now())
+                text = f"The board fell silent in each of {self.attempt} attempts."
+                self.verdicts.create(code="lost", text=text)
+        self.refresh_from_db()
 
     def cancel(self) -> bool:
         """QUEUED or RUNNING -> CANCELLED; False if it had ended before."""

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from measurements.models import Device, Network, Run
 from tuning.space import Axis, Space
+from tuning.strategies import Observation, Question
 
 
 class Sweep(models.Model):
@@ -92,6 +93,38 @@ class Sweep(models.Model):
 
     def space(self) -> Space:
         return Space(tuple(Axis(axis.name, tuple(axis.values)) for axis in self.axes.all()))
+
+    def board_s(self) -> float:
+        """Board seconds that its finished runs took."""
+        runs = Run.objects.filter(trial_run__trial__sweep=self)
+        return runs.aggregate(total=models.Sum("board_s"))["total"] or 0.0
+
+    def spent_budget(self) -> str:
+        """Which budget is used up, in words; empty while there is some left."""
+        if self.trials.count() >= self.budget_trials:
+            return f"All {self.budget_trials} trials of the budget are done."
+        if self.budget_board_s is not None and self.board_s() >= self.budget_board_s:
+            return f"The budget of {self.budget_board_s:.0f} board seconds is used up."
+        return ""
+
+    def question(self) -> Question:
+        """What its strategy may look at."""
+        energy = "busy" if self.objective == self.Objective.BUSY else "at_rate"
+        latency = f"latency_{self.slo_statistic}_ms"
+        rows = self.trials.order_by("number").values_list("values", "pk")
+        measured = {
+            trial: observed
+            for trial, *observed in self.trials.observed()
+            .values_list(
+                "pk",
+                f"trial_runs__run__{energy}_energy_j",
+                f"trial_runs__run__{energy}_half_width_j",
+                f"trial_runs__run__{latency}",
+            )
+            .filter(trial_runs__run__state=Run.State.DONE)
+        }
+        observations = [Observation(tuple(values), *measured.get(pk, ())) for values, pk in rows]
+        return Question(self.space(), self.seed, self.slo_ms, observations)
 
     def pause(self) -> bool:
         """RUNNING or WAITING -> PAUSED: what runs goes on, nothing more is planned."""

@@ -1,0 +1,96 @@
+"""How a sweep moves: ask the strategy, measure the point, note what came of it, go on.
+
+Every step is idempotent and starts from the rows alone, so that it can be repeated after
+the death of any process: a lost message is made good by the next tick.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.db import transaction
+
+from measurements import tasks as measurement_tasks
+from measurements.models import Run
+from measurements.models.runs import POINT_FIELDS
+from tuning import strategies
+
+from .models import Sweep, Trial, TrialRun
+
+FAILURES_IN_A_ROW = 3
+"""A sweep whose latest trials were all given up has failed: its board needs a person."""
+OBSERVE = "tuning.tasks.observe"
+
+
+@transaction.atomic
+def advance(sweep_id: int) -> None:
+    """Plan the next run of a running sweep, or end it; nothing while one is being measured."""
+    sweep = Sweep.objects.select_for_update().get(pk=sweep_id)
+    if sweep.state != Sweep.State.RUNNING:
+        return
+    if (trial := sweep.trials.asked().first()) is not None:
+        if trial.wants_another_run():
+            _measure(trial)
+    elif sweep.trials.given_up_in_a_row() >= FAILURES_IN_A_ROW:
+        sweep.fail(f"{FAILURES_IN_A_ROW} trials in a row could not be measured; see their runs.")
+    elif spent := sweep.spent_budget():
+        sweep.finish(spent)
+    elif (point := strategies.ask(sweep.strategy, sweep.question())) is None:
+        sweep.finish("Every point of the space has been measured.")
+    else:
+        _measure(sweep.trials.create(number=sweep.trials.count() + 1, values=list(point)))
+
+
+@transaction.atomic
+def observe(run_id: str) -> int | None:
+    """Take note of a run that ended; the sweep's id, or None if it is nobody's trial."""
+    link = TrialRun.objects.select_related("run").filter(run=run_id).first()
+    if link is None:
+        return None
+    trial = Trial.objects.select_for_update().get(pk=link.trial_id)
+    if link.run.state == Run.State.DONE:
+        trial.observed()
+    elif link.run.state == Run.State.CANCELLED:
+        trial.cancel()
+    elif not trial.may_be_repeated():
+        trial.give_up()
+    return trial.sweep_id
+
+
+@transaction.atomic
+def cancel(sweep: Sweep, because: str) -> bool:
+    """End `sweep` now; what it is measuring stops within seconds and leaves no record."""
+    if not sweep.cancel(because):
+        return False
+    for trial in sweep.trials.asked():
+        for run in Run.objects.filter(trial_run__trial=trial):
+            run.cancel()
+        trial.cancel()
+    return True
+
+
+def _measure(trial: Trial) -> None:
+    """Queue one more run for `trial`; each run has its own seed, so a repeat is a new draw."""
+    sweep = trial.sweep
+    values = sweep.space().named(tuple(trial.values))
+    repeat = trial.trial_runs.count()
+    run = Run.objects.create(
+        device=sweep.device,
+        network=sweep.network,
+        then=OBSERVE,
+        created_by=sweep.created_by,
+        batch_size=values.get("batch_size", 1),
+        arrivals=sweep.arrivals,
+        rate_hz=sweep.rate_hz,
+        requests_asked=sweep.requests,
+        sample_interval_ms=sweep.sample_interval_ms,
+        seed=_seed(sweep.seed, trial.number, repeat),
+        **{name: values.get(name) for name in POINT_FIELDS},
+    )
+    trial.trial_runs.create(run=run)
+    transaction.on_commit(partial(measurement_tasks.dispatch.delay, sweep.device_id), robust=True)
+
+
+def _seed(sweep_seed: int, number: int, repeat: int) -> int:
+    """Distinct for each run of a sweep, and the same again for the same run."""
+    return (sweep_seed * 1_000_003 + number * 101 + repeat) % 2**31
