@@ -21,17 +21,32 @@ class ServedBatch:
     inference_end_s: float
 
 
+class LoadFailed(RuntimeError):
+    """The load cannot serve: the network does not fit, its server is gone, there is none."""
+
+
 class Load(Protocol):
     """Serves requests; preprocessing of a batch overlaps inference of the one before."""
 
     def ready(self) -> AbstractContextManager[None]:
-        """Load the network before the block, free it after."""
+        """Load the network before the block, free it after.
+
+        Raises:
+            LoadFailed: It cannot be loaded here.
+        """
 
     def serve(self, arrivals_s: Sequence[float] | None, requests: int) -> Iterator[ServedBatch]:
         """Serve `requests` requests and yield each batch when it is complete on the board's Clock.
+
+        The caller may stop early and close the iterator: what was not yielded is abandoned.
+        A back-to-back trial does, since it cannot know how many requests its warm-up
+        takes; so allocate nothing in proportion to `requests` when `arrivals_s` is None.
 
         Args:
             arrivals_s: When each request comes, in seconds on the board's Clock,
                 ascending, shape (requests,); None for back-to-back.
             requests: How many; the last batch may be smaller than the batch size.
+
+        Raises:
+            LoadFailed: It broke down while serving.
         """
