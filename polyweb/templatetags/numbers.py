@@ -1,3 +1,212 @@
+"""Numbers and states as pages show them. Builtin in every template.
+
+Three significant digits with an SI prefix, the interval behind the value with the
+same decimals, and "unknown" written out with its reason: never 0, never a bare dash.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from typing import Any
+
 from django import template
+from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from measurements import roles
 
 register = template.Library()
+
+UNKNOWN = "unknown"
+NO_REASON = "It was not measured."
+MINUS = "\N{MINUS SIGN}"
+
+_UP = (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
+_DOWN = (("m", 1e-3), ("µ", 1e-6), ("n", 1e-9))
+_HOUR_S = 3600.0
+_IN_SECONDS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6}
+_PLAIN_FROM, _PLAIN_TO = 1e-4, 1e7
+"""Units without prefixes are written in plain digits between these sizes."""
+
+
+@register.simple_tag
+def quantity(value: Any, unit: str, half_width: Any = None, reason: str = NO_REASON) -> SafeString:
+    """`value` in `unit` with its 95 % half width, or "unknown" with the reason on hover."""
+    number = _finite(value)
+    if number is None:
+        return format_html(
+            '<span class="unknown" title="{}">{}</span>', reason or NO_REASON, UNKNOWN
+        )
+    text, shown_unit, interval = written(number, unit, _finite(half_width))
+    spaced = format_html("{}&nbsp;{}", text, shown_unit) if shown_unit else text
+    if not interval:
+        return format_html('<span class="quantity">{}</span>', spaced)
+    return format_html(
+        '<span class="quantity">{} <span class="interval">± {}</span></span>', spaced, interval
+    )
+
+
+def written(number: float, unit: str, half_width: float | None = None) -> tuple[str, str, str]:
+    """The texts of the value, its unit with prefix, and its half width ("" for none).
+
+    The larger of value and half width decides prefix and decimals, so that both share them.
+    """
+    width = half_width if half_width is not None and half_width >= 0 else None
+    size = _rounded(max(abs(number), width or 0.0))
+    shown_unit, factor = _scale(size, unit)
+    if factor == 0:  # Outside all prefixes.
+        interval = "" if width is None else f"{width:.2e}"
+        return f"{number:.2e}".replace("-", MINUS), shown_unit, interval.replace("-", MINUS)
+    decimals = _decimals(size / factor)
+    interval = "" if width is None else _interval(width / factor, decimals)
+    return _fixed(number / factor, decimals), shown_unit, interval
+
+
+@register.filter
+def mhz(value_hz: Any, otherwise: str = UNKNOWN) -> str:
+    """Hz as MHz with the decimals it needs, up to two; `otherwise` stands for None."""
+    number = _finite(value_hz)
+    return otherwise if number is None else f"{number / 1e6:.2f}".rstrip("0").rstrip(".")
+
+
+@register.filter
+def duration(value_s: Any) -> str:
+    """Seconds (or a timedelta) in the two units that matter: "3 min 20 s"."""
+    number = _finite(value_s.total_seconds() if isinstance(value_s, dt.timedelta) else value_s)
+    if number is None:
+        return UNKNOWN
+    text = _short(abs(number)) if abs(number) < 59.5 else _long(round(abs(number)))
+    return MINUS + text if number < 0 else text
+
+
+@register.filter
+def count(value: Any) -> str:
+    """A whole number with thousands separated."""
+    number = _finite(value)
+    return UNKNOWN if number is None else f"{round(number):,}".replace("-", MINUS)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A symbol of the sprite static/icons.svg; decoration only, so hidden from readers."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>',
+        static("icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def state_badge(subject: Any) -> SafeString:
+    """The state of a run, sweep or trial, or the presence of a device."""
+    if not subject:
+        return SafeString("")
+    state = getattr(subject, "state", None) or subject.presence
+    shown = subject.get_state_display() if hasattr(subject, "get_state_display") else state
+    return format_html('<span class="badge" data-state="{}">{}</span>', str(state), shown)
+
+
+@register.simple_tag
+def provenance(device: Any) -> SafeString:
+    """The small constant badge of data that no real Jetson gave; nothing for a real one."""
+    if not device or device.provenance == "real":
+        return SafeString("")
+    note = device.provenance_note
+    text = _replay_of(note) if device.provenance == "replay" else device.provenance
+    return format_html(
+        '<span class="badge provenance" data-provenance="{}" title="{}"><span>{}</span></span>',
+        str(device.provenance),
+        note,
+        text,
+    )
+
+
+@register.filter
+def has_role(user: AbstractUser | AnonymousUser, role: str) -> bool:
+    return bool(user) and roles.has_role(user, role)
+
+
+def _finite(value: Any) -> float | None:
+    """The number, or None for what is no number: None, "", NaN, infinity."""
+    if value is None or value == "":
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _rounded(size: float) -> float:
+    """To three significant digits, so that 999.7 counts as 1000 when a prefix is chosen."""
+    return float(f"{size:.2e}")
+
+
+def _scale(size: float, unit: str) -> tuple[str, float]:
+    """The unit to show and what one of it is in `unit`; 0 if no prefix reaches `size`."""
+    if size == 0:
+        return unit, 1.0
+    base, slash, rest = unit.partition("/")
+    steps, end = _steps(base)
+    for name, least, factor in steps:
+        if least <= size < end:
+            return name + slash + rest, factor
+    return unit, 0.0
+
+
+def _steps(base: str) -> tuple[list[tuple[str, float, float]], float]:
+    """(unit, smallest size it is used for, its factor), largest first; and where they end."""
+    up = [(prefix + base, factor, factor) for prefix, factor in _UP]
+    down = [(prefix + base, factor, factor) for prefix, factor in _DOWN]
+    if base == "J":
+        hours = [("kWh", 1e3 * _HOUR_S, 1e3 * _HOUR_S), ("Wh", _HOUR_S, _HOUR_S)]
+        return [*hours, ("kJ", 1e3, 1e3), ("J", 0.1, 1.0), *down], 1e12
+    if base in _IN_SECONDS:
+        own = _IN_SECONDS[base]
+        names = [("s", 1.0)] + [(f"{prefix}s", factor) for prefix, factor in _DOWN]
+        return [(name, factor / own, factor / own) for name, factor in names], 1e9 / own
+    if base in ("W", "Hz"):
+        return [*up, (base, 0.1, 1.0), *down], 1e21
+    if base in ("B", "FLOP", "MAC"):
+        return [*up, (base, _PLAIN_FROM, 1.0)], 1e21
+    return [(base, _PLAIN_FROM, 1.0)], _PLAIN_TO
+
+
+def _decimals(scaled: float) -> int:
+    """Digits behind the point that make three significant ones; none for an exact 0."""
+    return 0 if scaled == 0 else max(0, 2 - math.floor(math.log10(scaled)))
+
+
+def _interval(width: float, decimals: int) -> str:
+    text = f"{width:.{decimals}f}"
+    return f"<{10**-decimals:.{decimals}f}" if width > 0 and float(text) == 0 else text
+
+
+def _fixed(number: float, decimals: int) -> str:
+    text = f"{number:.{decimals}f}"
+    return text.replace("-", "" if float(text) == 0 else MINUS)
+
+
+def _short(value_s: float) -> str:
+    text, unit, _ = written(value_s, "s")
+    if value_s >= 9.95:
+        text = str(round(value_s))
+    elif value_s >= 1:
+        text = f"{value_s:.1f}"
+    return f"{text} {unit}"
+
+
+def _long(value_s: int) -> str:
+    minutes, seconds = divmod(value_s, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
+
+
+def _replay_of(note: str) -> str:
+    """The source that a note beginning "replay of ..." names, up to its first stop."""
+    first = re.split(r"[.;:](?:\s|$)", note, maxsplit=1)[0]
+    return first if first.lower().startswith("replay of ") else "replay"
