@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from typing import Any
 
@@ -20,7 +21,7 @@ CPU_HZ = [115_200_000, 1_113_600_000, 2_201_600_000]
 
 def make_user(role: str = VIEWER, **fields: Any) -> User:
     user = User.objects.create_user(fields.pop("username", f"user{next(_count)}"), **fields)
-    user.groups.add(Group.objects.get(name=role))
+    user.groups.add(Group.objects.get_or_create(name=role)[0])
     return user
 
 
@@ -54,7 +55,7 @@ def make_device(*, online: bool = True, **fields: Any) -> Device:
     device = Device(name=fields.pop("name", f"board{next(_count)}"))
     device.register(board_info(name=device.name))
     if not online:
-        fields.setdefault("last_seen_at", timezone.now() - timezone.timedelta(hours=1))
+        fields.setdefault("last_seen_at", timezone.now() - dt.timedelta(hours=1))
     for name, value in fields.items():
         setattr(device, name, value)
     device.save()
