@@ -11,6 +11,8 @@ from measurements.models import Device, Network, Run
 from tuning.space import Axis, Space
 from tuning.strategies import Observation, Question
 
+from .progress import SweepQuerySet
+
 
 class Sweep(models.Model):
     """A search for the point with the least energy per request within a latency limit."""
@@ -62,6 +64,8 @@ class Sweep(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
+
+    objects = SweepQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
