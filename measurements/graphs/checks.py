@@ -1,0 +1,112 @@
+"""Reads an ONNX file that nobody trusts: whole, self-contained, plain operators only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import NodeProto, TensorProto
+
+from .errors import GraphError, first_line, node_title, quoted
+from .features import BITS, dtype_name
+from .stripped import strip
+
+LONGEST_INPUT_NAME = 200
+PLAIN_DOMAINS = ("", "ai.onnx")
+_PER_NUMBER = {"COMPLEX64": 2, "COMPLEX128": 2}
+_TYPED_FIELDS = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data")
+
+
+def read(path: Path) -> onnx.ModelProto:
+    """The graph in `path`, after every check that does not need shapes.
+
+    Raises:
+        GraphError: It is no ONNX file, points to other files, lacks data, holds
+            control flow, functions or foreign operators, or breaks ONNX's own rules.
+    """
+    try:
+        model: onnx.ModelProto = onnx.ModelProto.FromString(path.read_bytes())
+    except (DecodeError, RecursionError) as error:
+        raise GraphError("This is not an ONNX file.") from error
+    _check_parts(model)
+    for node in model.graph.node:
+        _check_node(node)
+    for tensor in _tensors(model):
+        _check_tensor(tensor)
+    _check_rules(model)
+    return model
+
+
+def _check_parts(model: onnx.ModelProto) -> None:
+    graph = model.graph
+    if not model.HasField("graph") or not any(
+        o.domain in PLAIN_DOMAINS for o in model.opset_import
+    ):
+        raise GraphError("This is not an ONNX network: it has no graph or names no opset.")
+    unsupported = {
+        "training information": model.training_info,
+        "functions of its own": model.functions,
+        "sparse weights": graph.sparse_initializer,
+    }
+    for what, part in unsupported.items():
+        if part:
+            raise GraphError(f"The file has {what}; export the network for inference without.")
+    for info in graph.input:
+        if len(info.name) > LONGEST_INPUT_NAME or not info.name.isprintable():
+            raise GraphError(f"Input {quoted(info.name)} has an unreadable name.")
+        if info.type.WhichOneof("value") != "tensor_type":
+            raise GraphError(f"Input {quoted(info.name)} is not a tensor.")
+
+
+def _check_node(node: NodeProto) -> None:
+    if node.domain not in PLAIN_DOMAINS:
+        raise GraphError(
+            f"{node_title(node)} is of the domain {quoted(node.domain)}; "
+            "only ONNX's own operators can be priced."
+        )
+    for part in node.attribute:
+        if part.HasField("g") or part.graphs:
+            raise GraphError(
+                f"{node_title(node)} runs a graph of its own; what control flow costs "
+                "depends on the data, so it cannot be priced."
+            )
+        if part.HasField("sparse_tensor") or part.sparse_tensors:
+            raise GraphError(f"{node_title(node)} has a sparse constant.")
+
+
+def _tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
+    yield from model.graph.initializer
+    for node in model.graph.node:
+        for part in node.attribute:
+            if part.HasField("t"):
+                yield part.t
+            yield from part.tensors
+
+
+def _check_tensor(tensor: TensorProto) -> None:
+    """That the data of `tensor` is in the file, and as long as its shape says."""
+    name = quoted(tensor.name)
+    if tensor.external_data or tensor.data_location == TensorProto.EXTERNAL:
+        raise GraphError(f"Weight {name} lies in another file; save the network as one file.")
+    if any(dim < 0 for dim in tensor.dims):
+        raise GraphError(f"Weight {name} has a negative dimension.")
+    dtype = dtype_name(tensor.data_type, tensor.name)
+    numbers = math.prod(tensor.dims) * _PER_NUMBER.get(dtype, 1)
+    if tensor.HasField("raw_data"):
+        wanted, held = (math.prod(tensor.dims) * BITS[dtype] + 7) // 8, len(tensor.raw_data)
+    else:
+        wanted = (numbers + 1) // 2 if BITS[dtype] == 4 else numbers
+        held = sum(len(getattr(tensor, field)) for field in _TYPED_FIELDS)
+    if wanted != held:
+        raise GraphError(f"Weight {name} does not hold as much data as its shape says.")
+
+
+def _check_rules(model: onnx.ModelProto) -> None:
+    """ONNX's own checker, on the graph without its weights."""
+    try:
+        onnx.checker.check_model(strip(model).model)
+    except (onnx.checker.ValidationError, RuntimeError, ValueError) as error:
+        raise GraphError(f"ONNX's checker refuses the file: {first_line(error)}") from error
