@@ -1,0 +1,224 @@
+"""Hold a board's clocks, read them back, and put them back as they were.
+
+Only the knobs that the board shows are written, and only with values of its own tables.
+The state from before is on disk before the first write, so that the clocks that a killed
+worker left behind are restored at its next start.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from measurements.board.hardware.knobs import find_cpus, find_gate, find_gpu, find_memory
+from measurements.board.hardware.protocol import Clock, Files, PointNotHeld
+from measurements.messages import OperatingPoint
+
+_SETTLE_S = 0.5
+"""Longest wait for a clock to take; real ones take up to 0.014 s."""
+_POLL_S = 0.005
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What to go back to: limits in Hz, the gate's word; None: not there, or not to be touched."""
+
+    gpu_hz: tuple[int, int] | None
+    gpu_gate: str | None
+    emc_hz: int | None
+    """None: governed."""
+    cpus_hz: dict[str, tuple[int, int]]
+
+
+class Clocks:
+    """The clocks of one board.
+
+    Args:
+        restore_file: Holds the state to go back to for as long as clocks are held.
+    """
+
+    def __init__(self, files: Files, clock: Clock, *, restore_file: Path) -> None:
+        self._files = files
+        self._clock = clock
+        self._restore_file = restore_file
+        self._gpu = find_gpu(files)
+        self._gate = find_gate(files, self._gpu) if self._gpu else None
+        self._memory = find_memory(files)
+        self._cpus = find_cpus(files)
+        self.gpu_hz = self._gpu.legal_hz if self._gpu else ()
+        self.emc_hz = self._memory.legal_hz if self._memory else ()
+        tables = [set(limits.legal_hz) for limits in self._cpus]
+        self.cpu_hz = tuple(sorted(set.intersection(*tables))) if tables else ()
+
+    def point(self) -> OperatingPoint:
+        """The limits as they stand; memory and CPU are None while they are governed."""
+        gpu = self._gpu.read(self._files) if self._gpu else None
+        return OperatingPoint(
+            gpu_min_hz=gpu[0] if gpu else None,
+            gpu_max_hz=gpu[1] if gpu else None,
+            emc_hz=self._memory.read(self._files) if self._memory else None,
+            cpu_hz=self._pinned_cpu_hz(),
+        )
+
+    @contextmanager
+    def holding(self, point: OperatingPoint) -> Iterator[OperatingPoint]:
+        """Hold `point` inside the block, which gets what was read back.
+
+        Raises:
+            PointNotHeld: A clock did not take, or may not be written; all are restored.
+            ValueError: A value is not in the board's own tables; nothing was written.
+            OSError: The old state could not be saved (nothing was written) or restored
+                (the restore file stays).
+        """
+        self.restore_left_over()
+        self._check(point)
+        before = self._state()
+        self._save(before)
+        try:
+            yield self._hold(point)
+        finally:
+            self._go_back(before)
+
+    def restore_left_over(self) -> bool:
+        """Restore what a killed worker left held; False if nothing was left.
+
+        Raises:
+            OSError: A clock cannot be written; the restore file stays.
+            msgspec.DecodeError: The restore file is damaged; the clocks' old state is unknown.
+        """
+        if not self._restore_file.exists():
+            return False
+        self._go_back(msgspec.json.decode(self._restore_file.read_bytes(), type=State))
+        return True
+
+    def _pinned_cpu_hz(self) -> int | None:
+        pairs = {limits.read(self._files) for limits in self._cpus}
+        pair = pairs.pop() if len(pairs) == 1 else None
+        return pair[0] if pair and pair[0] == pair[1] else None
+
+    def _check(self, point: OperatingPoint) -> None:
+        for name, hz, legal_hz in (
+            ("GPU", point.gpu_min_hz, self.gpu_hz),
+            ("GPU", point.gpu_max_hz, self.gpu_hz),
+            ("memory", point.emc_hz, self.emc_hz),
+            ("CPU", point.cpu_hz, self.cpu_hz),
+        ):
+            if hz is not None and hz not in legal_hz:
+                raise ValueError(f"{hz} Hz is not one of this board's {name} clocks")
+        low_hz, high_hz = self._gpu_target(point) or (0, 0)
+        if low_hz > high_hz:
+            raise ValueError(f"the GPU's lower limit {low_hz} Hz is above its upper {high_hz} Hz")
+
+    def _gpu_target(self, point: OperatingPoint) -> tuple[int, int] | None:
+        """The GPU limits to write; a limit that the point leaves open stays. None: leave both."""
+        now = self._gpu.read(self._files) if self._gpu else None
+        if now is None or (point.gpu_min_hz is None and point.gpu_max_hz is None):
+            return None
+        low_hz = now[0] if point.gpu_min_hz is None else point.gpu_min_hz
+        return low_hz, now[1] if point.gpu_max_hz is None else point.gpu_max_hz
+
+    def _hold(self, point: OperatingPoint) -> OperatingPoint:
+        try:
+            self._write(point)
+        except OSError as error:
+            raise PointNotHeld(f"a clock cannot be set: {error}") from error
+        settled = self._wait_until(lambda: self._differences(point) == [])
+        if not settled:
+            raise PointNotHeld("; ".join(self._differences(point)))
+        return self.point()
+
+    def _write(self, point: OperatingPoint) -> None:
+        target = self._gpu_target(point)
+        if self._gpu and target:
+            if self._gate:
+                self._gate.write(self._files, self._gate.awake)
+            self._gpu.write(self._files, *target)
+        if self._memory and point.emc_hz is not None:
+            self._memory.write(self._files, point.emc_hz)
+        if point.cpu_hz is not None:
+            for limits in self._cpus:
+                limits.write(self._files, point.cpu_hz, point.cpu_hz)
+
+    def _differences(self, point: OperatingPoint) -> list[str]:
+        """What of `point` the board does not show, each as a sentence's part."""
+        now = self.point()
+        found = [
+            f"{field} reads {getattr(now, field)}, not {asked}"
+            for field in point.__struct_fields__
+            if (asked := getattr(point, field)) is not None and getattr(now, field) != asked
+        ]
+        target = self._gpu_target(point)
+        if self._gpu and target and not self._gpu.is_settled(self._files, *target):
+            found.append("the GPU runs outside its limits")
+        if point.cpu_hz is not None:
+            found += [
+                f"{limits.name} runs outside its limits"
+                for limits in self._cpus
+                if not limits.is_settled(self._files, point.cpu_hz, point.cpu_hz)
+            ]
+        return found
+
+    def _wait_until(self, is_true: Callable[[], bool]) -> bool:
+        deadline_s = self._clock.now() + _SETTLE_S
+        while not is_true():
+            if self._clock.now() >= deadline_s:
+                return False
+            self._clock.sleep_until(self._clock.now() + _POLL_S)
+        return True
+
+    def _state(self) -> State:
+        limits = {knob.name: knob.read(self._files) for knob in self._cpus}
+        return State(
+            gpu_hz=self._gpu.read(self._files) if self._gpu else None,
+            gpu_gate=self._gate.read(self._files) if self._gate else None,
+            emc_hz=self._memory.read(self._files) if self._memory else None,
+            cpus_hz={name: pair for name, pair in limits.items() if pair},
+        )
+
+    def _save(self, state: State) -> None:
+        """Put `state` on the disk for good: the file whole or not at all, its name too."""
+        new = self._restore_file.with_suffix(".new")
+        with new.open("wb") as file:
+            file.write(msgspec.json.encode(state))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._restore_file)
+        _sync_directory(self._restore_file.parent)
+
+    def _go_back(self, state: State) -> None:
+        """Write `state`, each knob whatever happens to the others, then drop the restore file."""
+        errors: list[OSError] = []
+        for step in self._steps_back(state):
+            try:
+                step()
+            except OSError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        self._restore_file.unlink()
+        _sync_directory(self._restore_file.parent)
+
+    def _steps_back(self, state: State) -> Iterator[Callable[[], None]]:
+        files, gpu, gate, memory = self._files, self._gpu, self._gate, self._memory
+        if memory and memory.read(files) != state.emc_hz:
+            yield partial(memory.write, files, state.emc_hz)
+        if gpu and state.gpu_hz and gpu.read(files) != state.gpu_hz:
+            yield partial(gpu.write, files, *state.gpu_hz)
+        for limits in self._cpus:
+            pair = state.cpus_hz.get(limits.name)
+            if pair and limits.read(files) != pair:
+                yield partial(limits.write, files, *pair)
+        if gate and state.gpu_gate and gate.read(files) != state.gpu_gate:
+            yield partial(gate.write, files, state.gpu_gate)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,126 @@
+"""This machine itself: its monotonic clock, its files, its `tegrastats`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from measurements.board.hardware.protocol import Clock
+
+_GRACE_S = 2.0
+"""How long a program may take to end after SIGTERM before it is killed."""
+
+
+class SamplingStopped(OSError):
+    """`tegrastats` ended by itself while it was needed; the samples stop there."""
+
+
+class RealClock:
+    """Monotonic seconds of this machine."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def sleep_until(self, t_s: float) -> None:
+        while (left_s := t_s - time.monotonic()) > 0:
+            time.sleep(left_s)
+
+
+class SysFiles:
+    """The files under `root`, which is "/" on a board."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def read(self, path: str) -> str:
+        return self._real(path).read_text(encoding="utf-8", errors="replace")
+
+    def write(self, path: str, text: str) -> None:
+        """Write an existing file in one write call, as sysfs wants; never create one."""
+        descriptor = os.open(self._real(path), os.O_WRONLY | os.O_TRUNC)
+        try:
+            os.write(descriptor, text.encode())
+        finally:
+            os.close(descriptor)
+
+    def glob(self, pattern: str) -> list[str]:
+        found = self._root.glob(pattern.lstrip("/"))
+        return sorted("/" + str(path.relative_to(self._root)) for path in found)
+
+    def _real(self, path: str) -> Path:
+        return self._root / path.lstrip("/")
+
+
+class ChildTegrastats:
+    """Runs `tegrastats` as a child in a process group of its own.
+
+    Its own stamps have whole seconds only, so each line is stamped as it arrives. If this
+    process is killed, the child ends at its next line, for nobody reads the pipe.
+
+    Args:
+        program: The program, or the program and its first arguments.
+        clock: Stamps the lines.
+    """
+
+    def __init__(self, program: str | list[str], clock: Clock) -> None:
+        self._command = [program] if isinstance(program, str) else list(program)
+        self._clock = clock
+
+    @contextmanager
+    def lines(self, interval_ms: int, feed: Callable[[float, str], None]) -> Iterator[None]:
+        """Feed whole lines only, from a thread; one that the program never finished is dropped.
+
+        Raises:
+            OSError: The program cannot be started.
+            SamplingStopped: On leaving the block: the program had ended before.
+        """
+        with tempfile.TemporaryFile() as complaints, self._start(interval_ms, complaints) as child:
+            reader = threading.Thread(target=self._read, args=(child, feed), daemon=True)
+            reader.start()
+            try:
+                yield
+                status = child.poll()
+            finally:
+                _end(child)
+                reader.join()
+            if status is not None:
+                raise SamplingStopped(self._farewell(status, complaints))
+
+    def _start(self, interval_ms: int, complaints: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*self._command, "--interval", str(interval_ms)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            start_new_session=True,
+        )
+
+    def _read(self, child: subprocess.Popen[bytes], feed: Callable[[float, str], None]) -> None:
+        assert child.stdout is not None
+        for raw in child.stdout:
+            if raw.endswith(b"\n"):
+                feed(self._clock.now(), raw[:-1].decode("utf-8", errors="replace"))
+
+    def _farewell(self, status: int, complaints: IO[bytes]) -> str:
+        complaints.seek(0)
+        words = complaints.read().decode("utf-8", errors="replace").strip()[-500:]
+        return f"{self._command[0]} ended by itself with status {status}: {words or 'no message'}"
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End the child and whatever it started, and nothing else."""
+    for ending in (signal.SIGTERM, signal.SIGKILL):
+        if child.poll() is None:
+            os.killpg(child.pid, ending)
+            try:
+                child.wait(_GRACE_S)
+            except subprocess.TimeoutExpired:
+                continue
