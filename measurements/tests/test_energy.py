@@ -1,0 +1,235 @@
+import math
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from measurements import energy
+from measurements.energy import EnergyUnknown, PowerMissing, WindowNotCovered, integrate
+from measurements.messages import Arrivals, Rail, Requests
+from measurements.power import TimeBackwards, Trace, Window, mean_power, total_w
+from measurements.tests.records import (
+    RAILS,
+    make_board,
+    make_plan,
+    make_record,
+    make_requests,
+    make_samples,
+)
+
+seconds = st.floats(0, 10)
+
+
+def test_constant_power_times_time():
+    assert integrate([0, 1, 2], [5, 5, 5], start_s=0, end_s=2) == 10
+
+
+def test_edges_between_samples_are_interpolated():
+    # 0 W to 10 W over 1 s: the second half holds (5 + 10) / 2 * 0.5 = 3.75 J.
+    assert integrate([0, 1], [0, 10], start_s=0.5, end_s=1.0) == pytest.approx(3.75)
+
+
+def test_a_window_within_one_pair_of_samples_is_a_trapezium():
+    # 2 W at 0.2 s and 4 W at 0.4 s: 3 W for 0.2 s.
+    assert integrate([0, 1], [0, 10], start_s=0.2, end_s=0.4) == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(("start_s", "end_s"), [(-0.1, 1), (0, 2.1)])
+def test_a_window_beyond_the_samples_is_unknown(start_s, end_s):
+    with pytest.raises(WindowNotCovered):
+        integrate([0, 1, 2], [5, 5, 5], start_s=start_s, end_s=end_s)
+
+
+def test_no_samples_give_no_energy():
+    with pytest.raises(WindowNotCovered):
+        integrate([], [], start_s=0, end_s=1)
+
+
+def test_a_missing_value_in_the_window_is_unknown_not_zero():
+    with pytest.raises(PowerMissing, match="1 of 3"):
+        integrate([0, 1, 2], [5, math.nan, 5], start_s=0, end_s=2)
+
+
+def test_a_missing_value_outside_the_window_does_not_matter():
+    assert integrate([0, 1, 2, 3], [5, 5, 5, math.nan], start_s=0, end_s=2) == 10
+
+
+def test_times_that_run_backwards_are_refused():
+    with pytest.raises(TimeBackwards):
+        integrate([0, 2, 1, 3], [5, 5, 5, 5], start_s=0, end_s=3)
+
+
+def test_the_sensors_lag_is_given_back_exactly():
+    # A step from 0 to 10 W at t = 1 s, seen through a low-pass of 0.5 s.
+    t_s = np.arange(0, 4, 0.001)
+    shown_w = np.where(t_s < 1, 0, 10 * (1 - np.exp(-(t_s - 1) / 0.5)))
+    assert integrate(t_s, shown_w, start_s=0.5, end_s=1.5) < 2.2
+    corrected = integrate(t_s, shown_w, start_s=0.5, end_s=1.5, sensor_lag_s=0.5)
+    assert corrected == pytest.approx(5.0, rel=1e-4)  # 10 W for half a second
+
+
+@given(
+    st.lists(st.floats(0, 50), min_size=3, max_size=20),
+    st.lists(st.floats(0, 1), min_size=3, max_size=3),
+    st.floats(0, 1),
+)
+def test_energy_adds_up_over_neighbouring_windows(power_w, shares, lag_s):
+    t_s = np.linspace(0, 10, len(power_w))
+    a, b, c = sorted(10 * share for share in shares)
+    whole, left, right = (
+        integrate(t_s, power_w, start_s=start, end_s=end, sensor_lag_s=lag_s)
+        for start, end in ((a, c), (a, b), (b, c))
+    )
+    assert whole == pytest.approx(left + right, abs=1e-9)
+
+
+@given(st.lists(st.floats(0, 50), min_size=2, max_size=20), seconds)
+def test_energies_between_edges_are_what_integrate_gives(power_w, middle_s):
+    t_s = np.linspace(0, 10, len(power_w))
+    trace = Trace(t_s, np.array(power_w))
+    first, second = trace.joules_between([0, middle_s, 10])
+    assert first == pytest.approx(integrate(t_s, power_w, start_s=0, end_s=middle_s), abs=1e-9)
+    assert second == pytest.approx(integrate(t_s, power_w, start_s=middle_s, end_s=10), abs=1e-9)
+
+
+def test_overlaps_count_once():
+    # [0, 2] and [1, 3] cover 3 s, [5, 6] one more.
+    assert energy.union_length_s([0, 1, 5], [2, 3, 6]) == 4
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 10)), min_size=1, max_size=20))
+def test_the_union_is_the_number_of_covered_unit_cells(intervals):
+    starts = [start for start, _ in intervals]
+    ends = [start + length for start, length in intervals]
+    cells = {cell for start, length in intervals for cell in range(start, start + length)}
+    assert energy.union_length_s(starts, ends) == len(cells)
+
+
+def test_busy_energy_is_mean_power_times_inference_time():
+    busy = energy.busy(make_record())
+    assert busy.energy_j == pytest.approx(0.8)  # 10 W for 80 ms
+    assert busy.rails_j == pytest.approx((0.8, 0.48))
+    assert busy.window == pytest.approx((5.02, 15.0))
+
+
+def test_requests_of_one_batch_share_their_inference():
+    # Ten batches of ten requests, 1 s each, back to back.
+    starts = [5.0 + i // 10 for i in range(100)]
+    requests = Requests(
+        arrival_s=starts, start_s=starts, inference_start_s=starts, end_s=[s + 1 for s in starts]
+    )
+    assert energy.busy(make_record(requests=requests)).energy_j == pytest.approx(1.0)
+
+
+def test_at_rate_energy_includes_the_idle_time():
+    plan = make_plan(arrivals=Arrivals(kind="uniform", rate_hz=10))
+    record = make_record(plan=plan, requests=make_requests())
+    # 10 W from 5 to 15 s for 100 requests.
+    assert energy.at_rate(record).energy_j == pytest.approx(1.0)
+    assert energy.busy(record).energy_j == pytest.approx(0.8)
+
+
+def test_back_to_back_requests_have_no_at_rate_energy():
+    with pytest.raises(EnergyUnknown, match="no rate"):
+        energy.at_rate(make_record())
+
+
+def test_the_interval_of_random_arrivals_knows_of_their_randomness():
+    # At 10 W whatever happens, energy per request is 10 W times the mean time between
+    # arrivals: 1000 exponential times are known to 1.96 / sqrt(1000) = 6.2 %.
+    rng = np.random.default_rng(3)
+    arrivals = list(5 + np.cumsum(rng.exponential(0.1, size=1000)))
+    requests = Requests(
+        arrival_s=arrivals, start_s=arrivals, inference_start_s=arrivals,
+        end_s=[arrival + 0.01 for arrival in arrivals],
+    )  # fmt: skip
+    record = make_record(
+        plan=make_plan(arrivals=Arrivals(kind="poisson", rate_hz=10), requests=1000),
+        requests=requests,
+        samples=make_samples(seconds=200),
+    )
+    at_rate = energy.at_rate(record)
+    assert at_rate.half_width_j / at_rate.energy_j == pytest.approx(0.062, rel=0.3)
+
+
+def test_the_lag_correction_enters_the_mean_power():
+    samples = make_samples()
+    ramp = [5.0 + 0.05 * i for i in range(201)]  # 0.5 W a second
+    samples.rails_w[0] = ramp
+    plain = energy.busy(make_record(samples=samples))
+    board = make_board(sensor_lag_s=0.4)
+    lagging = energy.busy(make_record(samples=samples, board=board))
+    # A low-pass trails a ramp by lag * slope = 0.2 W.
+    assert lagging.mean_power_w - plain.mean_power_w == pytest.approx(0.2)
+
+
+def test_a_board_without_a_total_has_no_energy():
+    rails = [Rail(name="VDD_GPU", part="gpu", in_total=False)]
+    record = make_record(
+        board=make_board(rails=rails), samples=make_samples(rails_w=(5.0,))
+    )  # fmt: skip
+    with pytest.raises(PowerMissing, match="no rail"):
+        energy.busy(record)
+
+
+def test_a_power_of_zero_is_no_measurement():
+    with pytest.raises(PowerMissing, match="0.000 W"):
+        energy.busy(make_record(samples=make_samples(rails_w=(0.0, 0.0))))
+
+
+def test_the_total_is_the_sum_of_its_rails_and_missing_with_any():
+    samples = make_samples(seconds=1, rails_w=(1.0, 2.0, 4.0))
+    samples.rails_w[1][1] = None
+    rails = [
+        Rail(name="a", part="gpu", in_total=True),
+        Rail(name="b", part="cpu", in_total=True),
+        Rail(name="c", part="memory", in_total=False),
+    ]
+    power_w = total_w(samples, rails)
+    assert power_w[0] == 3.0
+    assert math.isnan(power_w[1])
+
+
+def test_not_attributed_is_input_minus_the_shown_rails():
+    assert energy.not_attributed(RAILS, [1.0, 0.6]) == pytest.approx(0.4)
+
+
+def test_not_attributed_leaves_a_wider_input_alone():
+    mux = Rail(name="VDD_MUX", part="input", in_total=False)
+    assert energy.not_attributed([*RAILS, mux], [1.0, 0.6, 1.3]) == pytest.approx(0.4)
+
+
+def test_nothing_is_not_attributed_where_the_total_is_a_sum_of_parts():
+    parts = [msgspec.structs.replace(rail, part="gpu", in_total=True) for rail in RAILS]
+    assert energy.not_attributed(parts, [1.0, 0.6]) is None
+
+
+def test_what_is_not_attributed_is_unknown_when_a_rail_is():
+    assert energy.not_attributed(RAILS, [1.0, None]) is None
+
+
+@pytest.mark.parametrize("lag_s", [0.0, 0.42])
+def test_the_interval_of_a_noisy_power_covers_its_mean(lag_s):
+    """Power of 10 W with noise that lasts 0.2 s, seen through the sensor, 50 ms apart."""
+    rng, covered = np.random.default_rng(4), []
+    for _ in range(200):
+        true_w = 10 + _noise(rng, 0.2, n=4000)
+        shown_w = true_w if lag_s == 0 else _low_passed(true_w, 0.01 / lag_s)
+        trace = Trace(np.arange(0, 40, 0.01)[::5], shown_w[::5], lag_s)
+        mean = mean_power(trace, Window(8.0, 32.0))
+        covered.append(abs(mean.value - 10) <= mean.half_width)
+    assert 0.90 <= np.mean(covered) <= 0.99
+
+
+def _noise(rng: np.random.Generator, lasting_s: float, *, n: int) -> np.ndarray:
+    return _low_passed(rng.normal(size=n), 0.01 / lasting_s)
+
+
+def _low_passed(values: np.ndarray, share: float) -> np.ndarray:
+    shown = np.empty_like(values)
+    shown[0] = values[0]
+    for i in range(1, len(values)):
+        shown[i] = shown[i - 1] + share * (values[i] - shown[i - 1])
+    return shown
