@@ -1,0 +1,66 @@
+"""The boards that a worker can open, by what `--board` says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from measurements.board.hardware import emulator
+from measurements.board.hardware.jetson import JetsonBoard
+from measurements.board.hardware.machine import ChildTegrastats, RealClock, SysFiles
+from measurements.board.hardware.protocol import Board
+from measurements.board.load.protocol import Load, LoadFailed
+from measurements.messages import NetworkFeatures
+
+EMULATED = "emulated:"
+
+
+class UnknownBoard(ValueError):
+    """No such kind of board."""
+
+
+def open_board(spec: str, *, name: str, state_dir: Path, pace: Callable[[], float | None]) -> Board:
+    """The board that `spec` means: `jetson` (this machine), or `emulated:<kind>`.
+
+    Args:
+        state_dir: Survives a crash; holds what is needed to restore a board's clocks, and
+            an emulated board's files under `tree/`.
+        pace: Virtual seconds that an emulated board may run in a wall second; None: all it can.
+
+    Raises:
+        UnknownBoard: `spec` is none of them.
+    """
+    if spec == "jetson":
+        return _jetson(name, state_dir)
+    if spec.startswith(EMULATED):
+        return _emulated(spec.removeprefix(EMULATED), name, state_dir / "tree", pace)
+    raise UnknownBoard(f"no board {spec!r}: jetson, or {EMULATED}<kind>")
+
+
+def _jetson(name: str, state_dir: Path) -> Board:
+    clock = RealClock()
+    return JetsonBoard(
+        name,
+        files=SysFiles(Path("/")),
+        clock=clock,
+        lines=ChildTegrastats("tegrastats", clock),
+        loads=_no_load,
+        state_dir=state_dir,
+    )
+
+
+def _emulated(kind: str, name: str, tree: Path, pace: Callable[[], float | None]) -> Board:
+    try:
+        return emulator.open_board(kind, name=name, tree=tree, seed=_seed(name), pace=pace)
+    except KeyError as missing:
+        raise UnknownBoard(f"no emulated board {kind!r}") from missing
+
+
+def _seed(name: str) -> int:
+    """The same for the same name on every machine, and another for another board."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+
+
+def _no_load(network: NetworkFeatures, batch_size: int, seed: int) -> Load:
+    raise LoadFailed(f"no load for a real Jetson yet: issue 3 (asked to serve {network.name})")

@@ -1,0 +1,158 @@
+"""The board worker: a Celery app with one task, `board.measure`, and one queue, its own.
+
+    python -m measurements.board.worker --name NAME --server URL --broker-file FILE \\
+        --token-file FILE --state-dir DIR --board jetson|emulated:KIND
+
+The plan is acknowledged before it is carried out: if this process dies, the server
+misses its heartbeats and sends the run again. SIGTERM gives up what is running,
+restores the clocks and ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from celery import Celery, signals
+
+from measurements.board import broker
+from measurements.board.catalogue import open_board
+from measurements.board.live import Live
+from measurements.board.reports import Deliveries, Presence
+from measurements.board.spool import Spool
+from measurements.board.station import Station
+from measurements.board.status import Status
+from measurements.board.uplink import Server, Uplink, require_secure
+from measurements.messages import VERSION, Plan
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Work until SIGTERM.
+
+    Raises:
+        SystemExit: Always; 0 after SIGTERM, or with what is wrong.
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    with _alone(options.state_dir), ExitStack() as stack:
+        try:
+            app = _work(options, stack)
+        except (ValueError, OSError) as wrong:
+            raise SystemExit(f"board worker {options.name}: {wrong}") from wrong
+        app.worker_main([*broker.worker_arguments(options.name), "--loglevel", "INFO"])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m measurements.board.worker")
+    parser.add_argument("--name", required=True, help="the device's name on the server")
+    parser.add_argument("--server", required=True, help="URL of the server")
+    parser.add_argument("--broker-file", required=True, type=Path, help="holds the broker's URL")
+    parser.add_argument("--token-file", required=True, type=Path, help="holds the board's token")
+    parser.add_argument("--state-dir", required=True, type=Path, help="spool and caches go here")
+    parser.add_argument("--board", required=True, help="jetson, or emulated:<kind>")
+    return parser
+
+
+@contextmanager
+def _alone(state_dir: Path) -> Iterator[None]:
+    """Be the only worker on `state_dir` inside the block; the lock goes when the process does."""
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (state_dir / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as taken:
+            raise SystemExit(f"another board worker is using {state_dir}") from taken
+        yield
+
+
+def _work(options: argparse.Namespace, stack: ExitStack) -> Celery:
+    """Open the board and start all that runs beside the Celery worker, until `stack` closes."""
+    broker_url = options.broker_file.read_text().strip()
+    require_secure(broker_url)
+    server = Server(options.server, options.token_file)
+    live = Live(options.server, name=options.name, authorization=lambda: server.authorization)
+    spool = Spool(options.state_dir / "spool")
+    status = Status(lambda: board.point())
+    board = open_board(
+        options.board,
+        name=options.name,
+        state_dir=options.state_dir,
+        pace=lambda: None if status.wants_end else live.pace(),
+    )
+    info = board.describe()
+    uplink = Uplink(server, name=options.name, networks=options.state_dir / "networks")
+    deliveries = Deliveries(uplink, spool=spool, status=status)
+    presence = Presence(uplink, info=info, status=status, spool=spool)
+    station = Station(
+        board,
+        rails=info.rails,
+        status=status,
+        spool=spool,
+        uplink=uplink,
+        deliveries=deliveries,
+        live=live,
+    )
+    app = _app(broker_url, options.name, station, status)
+    _end_with_any_thread()
+    for companion in (presence, deliveries, live):
+        companion.start()
+        stack.callback(companion.stop)
+    return app
+
+
+def _app(broker_url: str, name: str, station: Station, status: Status) -> Celery:
+    app = Celery("polyweb.board", broker=broker_url, set_as_current=False)
+    app.conf.update(broker.celery_options(name))
+    app.conf.update(accept_content=["json"], task_serializer="json", task_acks_late=False)
+
+    @app.task(name="board.measure")  # type: ignore[untyped-decorator]
+    def measure(plan: dict[str, Any]) -> None:
+        station.measure(read_plan(plan, name))
+
+    def stop(**_: object) -> None:
+        status.is_stopping = True
+
+    signals.worker_shutting_down.connect(stop, weak=False)
+    return app
+
+
+def read_plan(builtins: dict[str, Any], name: str) -> Plan:
+    """The plan that a Celery message carried.
+
+    Raises:
+        ValueError: It is malformed, of another version, or for another board.
+    """
+    plan = msgspec.convert(builtins, Plan)
+    if plan.version != VERSION:
+        raise ValueError(f"plan of version {plan.version}; this worker speaks {VERSION}")
+    if plan.device != name:
+        raise ValueError(f"plan for {plan.device}; this is {name}")
+    return plan
+
+
+def _end_with_any_thread() -> None:
+    """A worker whose heartbeat died of a mistake must not look alive: end, to be started anew."""
+
+    def end(died: threading.ExceptHookArgs) -> None:
+        thread = died.thread.name if died.thread else "a thread"
+        exc_info = (died.exc_type, died.exc_value or died.exc_type(), died.exc_traceback)
+        log.critical("%s died", thread, exc_info=exc_info)
+        if thread != "live":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.excepthook = end
+
+
+if __name__ == "__main__":
+    main()
