@@ -1,9 +1,124 @@
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from measurements.models import Device, Network
+from measurements.roles import OPERATOR, role_required
+from tuning import knobs, launching
+from tuning.estimate import Estimate, trial_time
+from tuning.forms import LaunchForm
+from tuning.models import Sweep
+
+SEVERAL = (
+    "batch_sizes",
+    "gpu_min_hz_values",
+    "gpu_max_hz_values",
+    "emc_hz_values",
+    "cpu_hz_values",
+)
 
 
-def sweep_new(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return HttpResponse("not yet")
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a form, as far as it is filled in, amounts to."""
+
+    points: int
+    factors: list[tuple[int, str]]
+    trials: int
+    estimate: Estimate | None
+    fits: int | None
+
+    @property
+    def board_s(self) -> float | None:
+        return None if self.estimate is None else self.estimate.trial_s * self.trials
 
 
-def sweep_size(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return HttpResponse("not yet")
+@require_http_methods(["GET", "POST"])
+@role_required(OPERATOR)
+def sweep_new(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        form = LaunchForm(request.POST)
+        if form.is_valid():
+            sweep = launching.launch(form.cleaned_data, form.axes, by=request.user)
+            messages.success(request, f"Launched. {sweep.device} takes its first trial next.")
+            return redirect(sweep)
+        status = 422
+    else:
+        form, status = LaunchForm(initial=_initial(request)), 200
+    return render(request, "tuning/launch.html", _context(form), status=status)
+
+
+@require_POST
+@role_required(OPERATOR)
+def sweep_size(request: HttpRequest) -> HttpResponse:
+    form = LaunchForm(request.POST)
+    return render(request, "tuning/_launch_size.html", {"form": form, "size": _size(form)})
+
+
+def _context(form: LaunchForm) -> dict[str, Any]:
+    as_sent = form if form.is_bound else LaunchForm(_as_data(form))
+    can_launch = form.fields["device"].queryset.exists() and Network.objects.exists()
+    return {"form": form, "size": _size(as_sent), "shown": as_sent, "can_launch": can_launch}
+
+
+def _initial(request: HttpRequest) -> dict[str, Any]:
+    """Defaults, under what `?from=` copies, under what the query string says itself."""
+    initial = _first_choices()
+    if (pk := request.GET.get("from", "")).isdigit():
+        initial |= launching.settings_of(get_object_or_404(Sweep, pk=pk))
+    for name in request.GET:
+        initial[name] = request.GET.getlist(name) if name in SEVERAL else request.GET[name]
+    if "requests" in request.GET:  # The form itself asks, after its device or network changed.
+        initial |= {name: request.GET.getlist(name) for name in SEVERAL}
+    return initial
+
+
+def _first_choices() -> dict[str, Any]:
+    devices = Device.objects.filter(registered_at__isnull=False)
+    online = next((device for device in devices if device.is_online), None)
+    network = Network.objects.order_by("flops_per_item").first()
+    return {"device": online or devices.first(), "network": network, "slo_ms": 50}
+
+
+def _as_data(form: LaunchForm) -> dict[str, Any]:
+    """The unbound form's values as if they had been sent, to tell their size."""
+    data: dict[str, Any] = {}
+    for name in form.fields:
+        value = form.get_initial_for_field(form.fields[name], name)
+        data[name] = getattr(value, "pk", value)
+    return data
+
+
+def _size(form: LaunchForm) -> Size:
+    form.is_valid()
+    cleaned, axes = form.cleaned_data, form.axes
+    points = knobs.size_of(axes)
+    estimate = _estimate(form) if points else None
+    minutes = cleaned.get("budget_minutes")
+    fits = None
+    if estimate is not None and minutes is not None:
+        fits = math.ceil(minutes * 60 / estimate.trial_s)
+    limits = [points, cleaned.get("budget_trials"), fits]
+    trials = min(limit for limit in limits if limit is not None)
+    return Size(points, knobs.factors(axes), trials, estimate, fits)
+
+
+def _estimate(form: LaunchForm) -> Estimate | None:
+    cleaned = form.cleaned_data
+    device, network, requests = form.device, form.network, cleaned.get("requests")
+    if device is None or network is None or requests is None:
+        return None
+    return trial_time(
+        device=device,
+        network=network,
+        requests=requests,
+        rate_hz=cleaned.get("rate_hz"),
+        batch_sizes=cleaned.get("batch_sizes") or [1],
+    )

@@ -1,0 +1,216 @@
+"""The launch form: what to measure, on which board within which limits, how hard to look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from measurements.models import Device, Network, Run
+from measurements.statistics import fewest_for_upper_bound
+from tuning import knobs
+from tuning.models import Sweep
+from tuning.space import Axis
+from tuning.strategies import STRATEGIES
+
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+MOST_POINTS = 100_000
+MOST_REQUESTS = 100_000
+STRATEGY_LABELS = {"grid": "grid: every point in order", "random": "random, without repeats"}
+
+
+class LaunchForm(forms.Form):
+    name = forms.CharField(max_length=120, required=False, label="Name")
+    network = forms.ModelChoiceField(
+        Network.objects.order_by("flops_per_item"), empty_label=None, label="Network"
+    )
+    objective = forms.ChoiceField(choices=Sweep.Objective, label="Minimise")
+    arrivals = forms.ChoiceField(choices=Run.ArrivalsKind, label="Requests arrive")
+    rate_hz = forms.FloatField(
+        min_value=0.01, max_value=100_000, required=False, label="Rate, requests/s"
+    )
+    device = forms.ModelChoiceField(
+        Device.objects.filter(registered_at__isnull=False), empty_label=None, label="Device"
+    )
+    slo_ms = forms.FloatField(
+        min_value=0.001,
+        required=False,
+        label="Latency limit (SLO), ms",
+        help_text="Empty: no limit.",
+    )
+    slo_statistic = forms.ChoiceField(
+        choices=Sweep.SloStatistic, initial=Sweep.SloStatistic.P95, label="on the"
+    )
+    requests = forms.IntegerField(
+        min_value=1, max_value=MOST_REQUESTS, initial=1000, label="Requests per run"
+    )
+    sample_interval_ms = forms.IntegerField(
+        min_value=10, max_value=5000, initial=50, label="Sampling interval, ms"
+    )
+    strategy = forms.ChoiceField(
+        choices=[(name, STRATEGY_LABELS.get(name, name)) for name in STRATEGIES],
+        initial=Sweep.Strategy.RANDOM,
+        label="Strategy",
+    )
+    budget_trials = forms.IntegerField(
+        min_value=1, max_value=MOST_POINTS, initial=12, label="Trials at most"
+    )
+    budget_minutes = forms.FloatField(
+        min_value=0.1, required=False, label="Board minutes at most", help_text="Empty: no limit."
+    )
+    seed = forms.IntegerField(min_value=0, max_value=2**31 - 1, initial=1, label="Seed")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        self.device: Device | None = self._chosen("device")
+        self.network: Network | None = self._chosen("network")
+        self.knobs = knobs.knobs_of(self.device)
+        for knob in self.knobs:
+            self.fields.update(knob.fields)
+            for name, value in knobs.first_choice(knob).items():
+                self.initial.setdefault(name, value)
+        sizes = self.offered_batch_sizes
+        self.fields["batch_sizes"] = forms.TypedMultipleChoiceField(
+            choices=[(size, str(size)) for size in sizes],
+            coerce=int,
+            widget=forms.CheckboxSelectMultiple,
+            label="Batch sizes",
+            error_messages={"required": "Choose at least one batch size."},
+        )
+        self.initial.setdefault("batch_sizes", [size for size in sizes if size in (1, 4)] or sizes)
+        self.fields["name"].widget.attrs["placeholder"] = self.default_name
+        self._say_what_each_field_refused()
+
+    @property
+    def offered_batch_sizes(self) -> list[int]:
+        """Those on offer; a network whose batch axis is fixed has only one."""
+        if self.network is None or self.network.batch_is_dynamic:
+            return list(knobs.BATCH_SIZES)
+        return [(self.network.input_shape[:1] or [1])[0] or 1]
+
+    @property
+    def default_name(self) -> str:
+        return f"{self.network or 'Sweep'} on {self.device or 'a board'}"
+
+    @property
+    def knob_fields(self) -> list[dict[str, Any]]:
+        """What the template draws for each knob: its bound fields and what is legal."""
+        parts = ("how", "from", "to", "step", "values")
+        return [
+            {"knob": knob, **{part: self[f"{knob.name}_{part}"] for part in parts}}
+            for knob in self.knobs
+        ]
+
+    @property
+    def axes(self) -> list[Axis]:
+        """The axes chosen so far; one whose fields are in error has no values."""
+        if not hasattr(self, "cleaned_data"):
+            return []
+        chosen = {knob.name: knob.chosen_hz(self.cleaned_data) for knob in self.knobs}
+        refused = {name.rsplit("_", 1)[0] for name in self.errors}
+        chosen |= dict.fromkeys(chosen.keys() & refused, ())
+        axes = [Axis(name, values) for name, values in chosen.items() if values is not None]
+        sizes = sorted(self.cleaned_data.get("batch_sizes") or [])
+        return [*axes, Axis("batch_size", tuple(sizes))]
+
+    def clean_name(self) -> str:
+        return str(self.cleaned_data["name"]).strip() or self.default_name[:120]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        self._check_load(cleaned)
+        self._check_requests(cleaned)
+        self._check_knobs(cleaned)
+        self._check_size(cleaned)
+        return cleaned
+
+    def _check_load(self, cleaned: dict[str, Any]) -> None:
+        back_to_back = cleaned.get("arrivals") == Run.ArrivalsKind.BACK_TO_BACK
+        if back_to_back:
+            cleaned["rate_hz"] = None
+            if cleaned.get("objective") == Sweep.Objective.AT_RATE:
+                self.add_error(
+                    "arrivals",
+                    "At-rate energy needs a rate: choose uniform or Poisson arrivals, "
+                    "or minimise busy energy.",
+                )
+        elif cleaned.get("rate_hz") is None and "rate_hz" not in self.errors:
+            self.add_error("rate_hz", "Say how many requests come in a second.")
+
+    def _check_requests(self, cleaned: dict[str, Any]) -> None:
+        requests, statistic = cleaned.get("requests"), cleaned.get("slo_statistic", "")
+        if requests is None:
+            return
+        quantile = QUANTILES.get(statistic) if cleaned.get("slo_ms") is not None else None
+        fewest = fewest_for_upper_bound(quantile) if quantile else 1
+        if requests < fewest:
+            label = Sweep.SloStatistic(statistic).label
+            self.add_error(
+                "requests",
+                f"The {label} can be bounded from {fewest} requests on; "
+                f"with {requests} no point could ever be shown to meet the limit.",
+            )
+        largest = max(cleaned.get("batch_sizes") or [1])
+        if requests < largest:
+            self.add_error("requests", f"A batch of {largest} needs at least {largest} requests.")
+
+    def _check_knobs(self, cleaned: dict[str, Any]) -> None:
+        chosen = {knob.name: knob.chosen_hz(cleaned) for knob in self.knobs}
+        for name, values in chosen.items():
+            if values == () and f"{name}_how" not in self.errors:
+                self.add_error(f"{name}_how", self._why_empty(name))
+        if self.device is None:
+            return
+        lows = chosen.get("gpu_min_hz") or _known(self.device.default_gpu_min_hz)
+        highs = chosen.get("gpu_max_hz") or _known(self.device.default_gpu_max_hz)
+        if not lows or not highs:
+            return
+        if min(lows) > max(highs):
+            self.add_error("gpu_max_hz_how", "Every lower limit lies above every upper limit.")
+        elif chosen.get("gpu_min_hz") is None and min(highs) < lows[0]:
+            self.add_error(
+                "gpu_max_hz_how",
+                f"The lower limit is left as found, {knobs.clock_mhz(lows[0])} MHz: "
+                "the upper one cannot go below it.",
+            )
+
+    def _why_empty(self, name: str) -> str:
+        if self.cleaned_data.get(f"{name}_how") == knobs.RANGE:
+            return "There is no clock in this range: “from” lies above “to”."
+        return "Choose at least one clock, or leave it as found."
+
+    def _check_size(self, cleaned: dict[str, Any]) -> None:
+        size, budget = knobs.size_of(self.axes), cleaned.get("budget_trials")
+        if not size or self.device is None:
+            return
+        if size > MOST_POINTS:
+            self.add_error(
+                None, f"The space has {size:,} points; the most is {MOST_POINTS:,}. Choose fewer."
+            )
+        elif budget is not None and budget > size:
+            points = "point" if size == 1 else "points"
+            self.add_error("budget_trials", f"The space has {size:,} {points}: at most {size:,}.")
+
+    def _chosen(self, name: str) -> Any:
+        """The row that `name` stands for now: as sent, or as first shown; None if there is none."""
+        field = self.fields[name]
+        value = self.data.get(name) if self.is_bound else self.initial.get(name)
+        try:
+            return field.clean(getattr(value, "pk", value))
+        except ValidationError:
+            return None
+
+    def _say_what_each_field_refused(self) -> None:
+        stranger = "%(value)s is not a clock of this device."
+        for name, field in self.fields.items():
+            if name.endswith(("_from", "_to", "_values")):
+                field.error_messages["invalid_choice"] = stranger
+        self.fields["batch_sizes"].error_messages["invalid_choice"] = (
+            "This network cannot run batches of %(value)s."
+        )
+
+
+def _known(value: int | None) -> tuple[int, ...]:
+    return () if value is None else (value,)

@@ -1,0 +1,183 @@
+"""What a sweep has found so far: its trials as rows, the best of them, and how far it is.
+
+"Meets the SLO" means that the one-sided 95 % upper bound of the named percentile lies
+within it; for the mean, which has no such bound, that the mean itself does.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from dataclasses import dataclass
+
+from django.db.models import BooleanField, Case, F, FloatField, Q, QuerySet, Value, When
+from django.urls import reverse
+
+from measurements.models import Run
+
+from .models import Sweep, Trial, TrialRun
+
+STATISTIC_LABELS = {"mean": "mean", "p50": "median", "p95": "p95", "p99": "p99"}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One trial and its latest run. Energy per request in joules; None: not (yet) known."""
+
+    number: int
+    state: str
+    run_id: uuid.UUID
+    run_state: str
+    point: dict[str, int]
+    energy_j: float | None
+    half_width_j: float | None
+    latency_ms: float | None
+    upper_ms: float | None
+    meets_slo: bool
+    power_w: float | None
+    board_s: float | None
+
+    @property
+    def url(self) -> str:
+        return reverse("run", args=[self.run_id])
+
+    @property
+    def is_measured(self) -> bool:
+        return self.run_state == Run.State.DONE and self.energy_j is not None
+
+    @property
+    def batch_size(self) -> int:
+        return self.point.get("batch_size", 1)
+
+    @property
+    def state_label(self) -> str:
+        return Trial.State(self.state).label
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many trials were asked for, how they ended, and the board seconds they took."""
+
+    asked: int
+    observed: int
+    given_up: int
+    board_s: float
+    runs: int
+
+    @property
+    def ended(self) -> int:
+        return self.observed + self.given_up
+
+    @property
+    def mark(self) -> str:
+        """Changes whenever there is something new to show."""
+        return f"{self.asked}.{self.observed}.{self.given_up}.{self.runs}"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How much less energy one result takes than another, as a share with its half-width."""
+
+    share: float
+    half_width: float | None
+
+
+def links(sweep: Sweep) -> QuerySet[TrialRun]:
+    """The sweep's runs with `energy_j`, `half_width_j`, `latency_ms`, `upper_ms`, `meets_slo`."""
+    energy = "busy" if sweep.objective == Sweep.Objective.BUSY else "at_rate"
+    latency = f"run__latency_{sweep.slo_statistic}"
+    has_bound = sweep.slo_statistic != Sweep.SloStatistic.MEAN
+    return TrialRun.objects.filter(trial__sweep=sweep).annotate(
+        energy_j=F(f"run__{energy}_energy_j"),
+        half_width_j=F(f"run__{energy}_half_width_j"),
+        latency_ms=F(f"{latency}_ms"),
+        upper_ms=F(f"{latency}_upper_ms")
+        if has_bound
+        else Value(None, output_field=FloatField(null=True)),
+        meets_slo=Case(
+            When(
+                _within(sweep, f"{latency}_upper_ms" if has_bound else f"{latency}_ms"), then=True
+            ),
+            default=False,
+            output_field=BooleanField(),
+        ),
+    )
+
+
+def latest(sweep: Sweep) -> QuerySet[TrialRun]:
+    """One link a trial: its latest run."""
+    newest = TrialRun.objects.filter(trial__sweep=sweep).order_by("trial", "-pk").distinct("trial")
+    return links(sweep).filter(pk__in=newest.values("pk")).order_by("trial__number")
+
+
+def measured(sweep: Sweep) -> QuerySet[TrialRun]:
+    """Done runs with a known energy: what figures and searches may use."""
+    done = links(sweep).filter(run__state=Run.State.DONE, energy_j__isnull=False)
+    return done.order_by("trial__number")
+
+
+def rows(sweep: Sweep, found: QuerySet[TrialRun], names: tuple[str, ...]) -> list[Result]:
+    """The links `found` as results; `names` are those of the sweep's axes, in their order."""
+    columns = found.values_list(
+        "trial__number", "trial__state", "run_id", "run__state", "trial__values",
+        "energy_j", "half_width_j", "latency_ms", "upper_ms", "meets_slo",
+        "run__mean_power_w", "run__board_s",
+    )  # fmt: skip
+    return [
+        Result(number, state, run, run_state, dict(zip(names, values, strict=True)), *rest)
+        for number, state, run, run_state, values, *rest in columns
+    ]
+
+
+def best(sweep: Sweep, names: tuple[str, ...]) -> Result | None:
+    """The measured point with the least energy per request among those that meet the SLO."""
+    feasible = measured(sweep).filter(meets_slo=True).order_by("energy_j", "trial__number")[:1]
+    return next(iter(rows(sweep, feasible, names)), None)
+
+
+def at_default_clocks(sweep: Sweep, names: tuple[str, ...], batch_size: int) -> Result | None:
+    """The trial at the device's default clocks and `batch_size`, if this sweep measured it.
+
+    A knob that the sweep leaves as found is at its default. One whose default is a
+    governor, not a clock, cannot be matched by any fixed clock.
+    """
+    default = {name: getattr(sweep.device, f"default_{name}", None) for name in names}
+    values = [batch_size if name == "batch_size" else default[name] for name in names]
+    if None in values:
+        return None
+    found = measured(sweep).filter(trial__values=values)[:1]
+    return next(iter(rows(sweep, found, names)), None)
+
+
+def less(result: Result, than: Result) -> Difference | None:
+    """By what share `result` takes less energy than `than`; None if one is unknown.
+
+    The half-width treats the two as independent measurements.
+    """
+    if not result.energy_j or not than.energy_j:
+        return None
+    ratio = result.energy_j / than.energy_j
+    if result.half_width_j is None or than.half_width_j is None:
+        return Difference(1 - ratio, None)
+    relative = math.hypot(result.half_width_j / result.energy_j, than.half_width_j / than.energy_j)
+    return Difference(1 - ratio, ratio * relative)
+
+
+def progress(sweep: Sweep) -> Progress:
+    states = dict.fromkeys(Trial.State.values, 0)
+    for state in sweep.trials.order_by().values_list("state", flat=True):
+        states[state] += 1
+    return Progress(
+        asked=sum(states.values()),
+        observed=states[Trial.State.OBSERVED],
+        given_up=states[Trial.State.GIVEN_UP],
+        board_s=sweep.board_s(),
+        runs=TrialRun.objects.filter(trial__sweep=sweep).count(),
+    )
+
+
+def _within(sweep: Sweep, column: str) -> Q:
+    """The SLO as a condition on a latency column; always true without one."""
+    if sweep.slo_ms is None:
+        return Q(pk__isnull=False)
+    return Q(**{f"{column}__isnull": False, f"{column}__lte": sweep.slo_ms})
