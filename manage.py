@@ -4,6 +4,10 @@ import sys
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "polyweb.settings")
-    from django.core.management import execute_from_command_line
+    from polyweb.stack import environment
 
-    execute_from_command_line(sys.argv)
+    with environment.plainly_failing():
+        environment.prepare(sys.argv[1:])
+        from django.core.management import execute_from_command_line
+
+        execute_from_command_line(sys.argv)

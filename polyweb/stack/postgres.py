@@ -51,6 +51,12 @@ class Postgres:
         port, password = ports.kept(home / "port"), secrets.kept(home / "password")
         return cls(home=home, port=port, password=password, settings=settings)
 
+    @classmethod
+    def known(cls, home: Path) -> "Postgres":
+        """The cluster of `home` as it was started last; it may be running."""
+        port, password = int((home / "port").read_text()), secrets.kept(home / "password")
+        return cls(home=home, port=port, password=password)
+
     @property
     def data(self) -> Path:
         return self.home / "data"

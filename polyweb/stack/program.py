@@ -19,7 +19,8 @@ class Program:
 
     name: str
     command: Sequence[str]
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    """On top of this process's own environment; None takes a variable away."""
     stop_signal: signal.Signals = signal.SIGTERM
     is_server: bool = False
     """A server that the others need: the last to stop."""
@@ -30,10 +31,11 @@ class Program:
         A terminal's Ctrl-C does not reach it. When whoever started it dies, even
         by SIGKILL, Linux sends it its stop signal (the main thread must start it).
         """
+        merged = {**os.environ, **self.env}
         with log.open("ab") as output:
             return subprocess.Popen(
                 self.command,
-                env={**os.environ, **self.env},
+                env={name: value for name, value in merged.items() if value is not None},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

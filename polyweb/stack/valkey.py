@@ -31,6 +31,11 @@ class Valkey:
         secrets.private_directory(home)
         return cls(home, ports.kept(home / "port"), secrets.kept(home / "password"))
 
+    @classmethod
+    def known(cls, home: Path) -> "Valkey":
+        """The broker of `home` as it was started last; it may be running."""
+        return cls(home, int((home / "port").read_text()), secrets.kept(home / "password"))
+
     @property
     def url(self) -> str:
         return f"redis://{USER}:{self.password}@{ports.LOOPBACK}:{self.port}/0"

@@ -1,0 +1,21 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    help = "Start the whole system and keep it running: database, broker, web, tuner, demo board."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address of the web server")
+        parser.add_argument("--port", type=int, default=8000, help="its port")
+        parser.add_argument(
+            "--no-demo", dest="demo", action="store_false", help="no emulated board, no demo sweep"
+        )
+
+    def handle(self, *args: Any, host: str, port: int, demo: bool, **options: Any) -> None:
+        from polyweb.stack import up
+
+        up.run(up.Options(host=host, port=port, demo=demo))

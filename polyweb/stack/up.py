@@ -1,0 +1,102 @@
+"""`manage.py up`: from a fresh checkout to a running system, one printed line a stage."""
+
+import errno
+import ipaddress
+import signal
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import OperationalError, connection
+
+from polyweb.stack import ports, stages
+from polyweb.stack.errors import StackError
+from polyweb.stack.supervisor import Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    host: str
+    port: int
+    demo: bool
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def run(options: Options) -> None:
+    """Start everything and keep it running until Ctrl-C or SIGTERM.
+
+    Raises:
+        StackError: A stage failed, or a program died again and again.
+    """
+    _check_address(options)
+    with Supervisor(settings.VAR_DIR, url=options.url, say=_say) as supervisor:
+        _stop_on_signals(supervisor)
+        try:
+            _start(supervisor, options)
+            _say(f"ready: {options.url}")
+            supervisor.watch()
+        except KeyboardInterrupt:
+            _say("stopping (once more to kill)")
+        except OperationalError as error:
+            raise StackError(f"The database refused: {error}") from error
+        finally:
+            connection.close()
+
+
+def _start(supervisor: Supervisor, options: Options) -> None:
+    stages.database(supervisor)
+    stages.broker(supervisor)
+    stages.migrate()
+    stages.account()
+    stages.static_files()
+    stages.networks()
+    files = stages.demo_board() if options.demo else None
+    stages.programs(supervisor, url=options.url, files=files)
+    if options.demo:
+        stages.demo_sweep(supervisor)
+
+
+def _check_address(options: Options) -> None:
+    """Refuse an address that cannot be listened on, or that would send passwords in clear."""
+    if not _is_loopback(options.host) and not settings.ON_TLS:
+        raise StackError(
+            f"--host {options.host} would send passwords and tokens in clear. Put a TLS proxy "
+            "in front, keep --host 127.0.0.1, and set PUBLIC_URL=https://… (docs/operating.md)."
+        )
+    try:
+        is_free = ports.is_free(options.port, options.host)
+    except OSError as error:
+        why = "it needs more rights" if error.errno == errno.EACCES else error.strerror
+        raise StackError(f"Cannot listen on {options.host}:{options.port}: {why}.") from error
+    if not is_free:
+        raise StackError(
+            f"Port {options.port} on {options.host} is in use by another program. "
+            f"Choose another one: ./run --port {options.port + 1}"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or ipaddress.ip_address(host).is_loopback
+
+
+def _stop_on_signals(supervisor: Supervisor) -> None:
+    """The first SIGINT, SIGTERM or SIGHUP unwinds to an orderly stop, a second one kills."""
+    asked = []
+
+    def stop(*_: object) -> None:
+        asked.append(True)
+        if len(asked) > 1:
+            supervisor.hurry()
+        else:
+            raise KeyboardInterrupt
+
+    for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(which) is not signal.SIG_IGN:
+            signal.signal(which, stop)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
