@@ -18,6 +18,12 @@ urlpatterns = [
     path("networks/upload/", views.network_upload, name="network_upload"),
     path("networks/<int:pk>/", views.network_detail, name="network"),
     path("devices/", views.device_list, name="devices"),
+    path("devices/new/", views.device_new, name="device_new"),
     path("devices/<slug:name>/", views.device_detail, name="device"),
     path("devices/<slug:name>/token/", views.device_token, name="device_token"),
+    path(
+        "devices/<slug:name>/token/<int:pk>/revoke/",
+        views.device_token_revoke,
+        name="device_token_revoke",
+    ),
 ]

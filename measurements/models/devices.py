@@ -17,6 +17,13 @@ DISPATCH_PATIENCE = dt.timedelta(seconds=10)
 """A plan that an idle board has not claimed after this long is sent again."""
 
 
+class DeviceQuerySet(models.QuerySet["Device"]):
+    def with_activity(self) -> DeviceQuerySet:
+        """What each is doing in the same query, and how many records of it were refused."""
+        rejected = models.Count("rejected_records")
+        return self.select_related("running__network").annotate(records_rejected=rejected)
+
+
 class Device(models.Model):
     """The row of a board: what it said when it registered, and when it was last heard."""
 
@@ -66,6 +73,8 @@ class Device(models.Model):
     now_cpu_hz = models.BigIntegerField(null=True)
     spooled = models.PositiveIntegerField(default=0)
 
+    objects = DeviceQuerySet.as_manager()
+
     class Meta:
         ordering = ["name"]
 
@@ -89,6 +98,16 @@ class Device(models.Model):
             gpu_max_hz=self.default_gpu_max_hz,
             emc_hz=self.default_emc_hz,
             cpu_hz=self.default_cpu_hz,
+        )
+
+    @property
+    def now_point(self) -> OperatingPoint:
+        """The limits that the last heartbeat told."""
+        return OperatingPoint(
+            gpu_min_hz=self.now_gpu_min_hz,
+            gpu_max_hz=self.now_gpu_max_hz,
+            emc_hz=self.now_emc_hz,
+            cpu_hz=self.now_cpu_hz,
         )
 
     def next_run(self) -> models.Model | None:

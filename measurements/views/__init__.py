@@ -1,13 +1,21 @@
 """Pages of what was measured."""
 
-from .devices import device_detail, device_list, device_token
+from .devices import (
+    device_detail,
+    device_list,
+    device_new,
+    device_token,
+    device_token_revoke,
+)
 from .networks import network_detail, network_list, network_upload
 from .runs import import_log, run_detail, run_list
 
 __all__ = [
     "device_detail",
     "device_list",
+    "device_new",
     "device_token",
+    "device_token_revoke",
     "import_log",
     "network_detail",
     "network_list",

@@ -1,13 +1,144 @@
+"""Devices: what each board is, what it is doing, and the keys that let it speak."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django.contrib import messages
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import (
+    conditional_page,
+    require_GET,
+    require_http_methods,
+    require_POST,
+)
+from django.views.decorators.vary import vary_on_headers
+
+from measurements.device_form import DeviceForm
+from measurements.ladders import Ladder, ladder
+from measurements.models import Device, DeviceToken, Run
+from measurements.roles import ADMIN, role_required
+
+RECENT_RUNS = 12
+PARTS = ("gpu", "cpu", "memory", "soc")
 
 
-def device_list(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return HttpResponse("not yet")
+class RailRow(NamedTuple):
+    name: str
+    part: str
+    step_w: float | None
+    in_total: bool
 
 
-def device_detail(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return HttpResponse("not yet")
+@require_GET
+@conditional_page
+@vary_on_headers("HX-Request")
+def device_list(request: HttpRequest) -> HttpResponse:
+    devices = Device.objects.with_activity()
+    template = "_devices.html" if request.htmx else "device_list.html"
+    context = {"devices": devices, "server_url": request.build_absolute_uri("/")}
+    return render(request, f"measurements/{template}", context)
 
 
-def device_token(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return HttpResponse("not yet")
+@require_GET
+@conditional_page
+@vary_on_headers("HX-Request")
+def device_detail(request: HttpRequest, name: str) -> HttpResponse:
+    device = get_object_or_404(Device.objects.with_activity(), name=name)
+    context = {"device": device, "ladders": _ladders(device)}
+    if request.htmx:
+        return render(request, "measurements/_device_now.html", context)
+    return render(request, "measurements/device.html", {**context, **_particulars(request, device)})
+
+
+@role_required(ADMIN)
+@require_http_methods(["GET", "POST"])
+@never_cache
+def device_new(request: HttpRequest) -> HttpResponse:
+    form = DeviceForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        return _show_token(request, form.save(), added=True)
+    return render(request, "measurements/device_new.html", {"form": form})
+
+
+@role_required(ADMIN)
+@require_POST
+@never_cache
+def device_token(request: HttpRequest, name: str) -> HttpResponse:
+    return _show_token(request, get_object_or_404(Device, name=name), added=False)
+
+
+@role_required(ADMIN)
+@require_POST
+def device_token_revoke(request: HttpRequest, name: str, pk: int) -> HttpResponse:
+    token = get_object_or_404(DeviceToken, device__name=name, pk=pk, revoked_at=None)
+    token.revoke()
+    messages.success(
+        request,
+        f"Token {pk} is revoked: the server refuses it from now on. The board keeps its records.",
+    )
+    return redirect("device", name=name)
+
+
+def _show_token(request: HttpRequest, device: Device, *, added: bool) -> HttpResponse:
+    """The one page that ever shows a token; it is not stored, not even in the session."""
+    context = {
+        "device": device,
+        "added": added,
+        "token": DeviceToken.issue(device, by=request.user),
+        "server_url": request.build_absolute_uri("/"),
+    }
+    return render(request, "measurements/device_token.html", context)
+
+
+def _particulars(request: HttpRequest, device: Device) -> dict[str, object]:
+    """What a device's page shows below its state; none of it moves by the second."""
+    done, invalid = Q(state=Run.State.DONE), Q(state=Run.State.INVALID)
+    return {
+        "rails": _rails(device),
+        "parts_without_rail": [part for part in PARTS if part not in device.rail_parts],
+        "counts": device.runs.aggregate(
+            done=Count("pk", filter=done), invalid=Count("pk", filter=invalid)
+        ),
+        "runs": device.runs.select_related("network")[:RECENT_RUNS],
+        "rejected": device.rejected_records.all()[:20],
+        "tokens": device.tokens.select_related("created_by").order_by("-created_at"),
+        "server_url": request.build_absolute_uri("/"),
+    }
+
+
+def _ladders(device: Device) -> list[Ladder]:
+    """A strip for each clock that the board has."""
+    default, now = device.default_point, device.now_point
+    rows = [
+        ladder(
+            "GPU",
+            "gpu",
+            legal_hz=device.gpu_hz,
+            default_hz=(default.gpu_min_hz, default.gpu_max_hz),
+            now_hz=(now.gpu_min_hz, now.gpu_max_hz),
+        ),
+        ladder(
+            "Memory",
+            "memory",
+            legal_hz=device.emc_hz,
+            default_hz=(default.emc_hz, default.emc_hz),
+            now_hz=(now.emc_hz, now.emc_hz),
+        ),
+        ladder(
+            "CPU",
+            "cpu",
+            legal_hz=device.cpu_hz,
+            default_hz=(default.cpu_hz, default.cpu_hz),
+            now_hz=(now.cpu_hz, now.cpu_hz),
+        ),
+    ]
+    return [row for row in rows if row.legal_hz]
+
+
+def _rails(device: Device) -> list[RailRow]:
+    columns = zip(device.rails, device.rail_parts, device.rail_steps_w, strict=True)
+    return [RailRow(name, part, step, name in device.total_of) for name, part, step in columns]

@@ -50,6 +50,15 @@ def quantity(value: Any, unit: str, half_width: Any = None, reason: str = NO_REA
     )
 
 
+@register.simple_tag
+def aligned(value: Any, decimals: int, reason: str = NO_REASON) -> SafeString:
+    """`value` with fixed decimals, for a column whose head names the unit."""
+    number = _finite(value)
+    if number is None:
+        return quantity(None, "", reason=reason)
+    return format_html('<span class="quantity">{}</span>', _fixed(number, decimals))
+
+
 def written(number: float, unit: str, half_width: float | None = None) -> tuple[str, str, str]:
     """The texts of the value, its unit with prefix, and its half width ("" for none).
 

@@ -88,6 +88,11 @@ def test_sizes_beyond_all_prefixes_are_written_with_a_power_of_ten():
     assert plain(quantity(3e-13, "J")) == "3.00e−13 J"
 
 
+def test_a_column_has_fixed_decimals_and_says_what_it_does_not_know():
+    assert [plain(numbers.aligned(x, 2)) for x in (41.2, 9, -0.001)] == ["41.20", "9.00", "0.00"]
+    assert 'title="why"' in numbers.aligned(None, 2, "why")
+
+
 @given(st.floats(min_value=1e-8, max_value=1e8), st.sampled_from(["J", "W", "s", "ms", "B", "%"]))
 def test_what_is_shown_is_within_half_a_percent_of_the_value(value, unit):
     text, shown, _ = written(value, unit)
@@ -172,6 +177,5 @@ def test_only_data_that_no_board_gave_carries_a_provenance_badge():
     assert shown("replay", "a table") == "replay"
 
 
-@pytest.mark.django_db
 def test_a_visitor_who_is_not_signed_in_has_no_role():
     assert numbers.has_role(AnonymousUser(), "viewer") is False
