@@ -21,7 +21,7 @@ find_python() {
 make_venv() {
     find_python
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-        package="python3-venv"
+        package="$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
         if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
             echo "requirements  installing Debian's $package"
             { apt-get update -qq && apt-get install -qq -y "$package"; } >/dev/null ||
