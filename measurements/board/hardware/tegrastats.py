@@ -17,38 +17,40 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 from dataclasses import dataclass
 from typing import Any
 
 from measurements.board.hardware.rails import UNUSED, total_of
 
-_GATED_C = -256.0
+_GATED_C = "-256"
 """What a zone reads while its power domain is switched off."""
 
 _TOKEN = re.compile(
-    r"""(?<!\S)(?:
-      ([A-Za-z][\w-]*)@(-?\d{1,4}(?:\.\d{1,6})?)C(?:/-?\d+(?:\.\d+)?C)?
-    | ([A-Z][A-Z0-9_]*)\s+(?:(\d{1,9})(?:mW)?/\d+(?:mW)?(?:/\d+(?:mW)?)?|(\d{1,9})mW)
-    | (?:NVENC|NVDEC|NVJPG|MSENC|VIC|OFA|NVDLA|PVA|APE|AVP|VDE|GR3D[2-9])\d*(?:_FREQ)?\s+
-        (?:off|\d+%@\d+|@\d+|\d+%|\d+)
-    | (?:CPU|cpu)\s+\[((?:\d{1,3}%(?:@\d{1,6})?|off)(?:,(?:\d{1,3}%(?:@\d{1,6})?|off))*)\]
-        (?:@(\d{1,6}))?
-    | (GR3D|EMC)(?:_FREQ)?\s+(?:(\d{1,3})%)?
-        (?:@(?:(\d{1,6})|\[((?:\d{1,6}|off)(?:,(?:\d{1,6}|off))*)\]))?(?<=[\d%\]])
+    r"""\s*(?:(?:
+      (?:NV(?:ENC|DEC|JPG|DLA)|MSENC|V(?:IC|DE)|OFA|PVA|A(?:PE|VP)|GR3D[2-9])\d*(?:_FREQ)?\s+
+        (?:off|\d+(?:%(?:@\d+)?)?|@\d+)
+    | (GR3D|EMC)(?:_FREQ)?\s+(?=[\d@])(?:(\d{1,3})%)?
+        (?:@(\d{1,6}|\[(?:\d{1,6}|off)(?:,(?:\d{1,6}|off))*\]))?
     | I?RAM\s+\d+/\d+[kM]B\s*\(lfb\s+(?:\d+x)?\d+[kM]B\)
     | SWAP\s+\d+/\d+MB\s*\(cached\s+\d+MB\)
     | \d\d-\d\d-\d{4}\s+\d\d:\d\d:\d\d
     | MTS\s+fg\s+\d+%\s+bg\s+\d+%
     | EDP\s+limit\s+\d+
-    )(?!\S) | (\S+)""",
+    | (?:CPU|cpu)\s+\[((?:\d{1,3}%(?:@\d{1,6})?|off)(?:,(?:\d{1,3}%(?:@\d{1,6})?|off))*)\]
+        (?:@(\d{1,6}))?
+    | ([A-Za-z][\w-]*)@(-?\d{1,4}(?:\.\d{1,6})?)C(?:/-?\d+(?:\.\d+)?C)?
+    | (?!(?:I?RAM|SWAP)\s)([A-Z][A-Z0-9_]*)\s+(\d{1,9})(?:mW|(?=/))(?:/\d+(?:mW)?){0,2}
+    )(?!\S)|(\S+))""",
     re.ASCII | re.VERBOSE,
 )
+"""Tokens that touch: engines, clocks, memory, time, odds and ends, cores, zones, rails; a word."""
 
+_CORE = re.compile(r"off|%@?(\d*)", re.ASCII)
 _LINE_START = re.compile(r"(?:\d\d-\d\d-\d{4}\s+\d\d:\d\d:\d\d\s+)?(?<!I)RAM\s+\d+/\d+MB", re.ASCII)
-_OPEN_END = re.compile(r"\S*@\d+\Z", re.ASCII)
+_OPEN_END = re.compile(r"@\d+\Z", re.ASCII)
 _LATEST_RAM_AT = len("01-31-2026 00:00:00 IRAM")
-_LONGEST_LINE_BYTES = 64 * 1024
 
 
 @dataclass(slots=True)
@@ -56,7 +58,10 @@ class Line:
     """What one line of tegrastats states."""
 
     rails_w: dict[str, float]
-    """Momentary power; a second rail of one name is `NAME#2`. Unused channels are left out."""
+    """Momentary power; if a name comes again, that rail is `NAME#k`, the k-th of the line.
+
+    Unused channels are left out.
+    """
     temps_c: dict[str, float | None]
     """None: the zone's power domain is switched off."""
     gpu_mhz: int | None
@@ -89,20 +94,23 @@ def parse(text: str, *, complete: bool = True) -> Line:
     """
     line = Line({}, {}, None, None, None, None, [], [])
     text = _from_last_start(text, line.unknown)
-    cut = None if complete else _OPEN_END.search(text)
-    for zone, temp, rail, mw, lone_mw, *clocks, unknown in _TOKEN.findall(
-        text[: cut.start()] if cut else text
-    ):
+    text, cut = (text.rstrip(), "") if complete else _without_open_end(text)
+    tokens = _TOKEN.findall(text)
+    for unit, busy, mhz, cores, shared_mhz, zone, temp, rail, mw, unknown in tokens:
         if zone:
-            line.temps_c[zone] = None if float(temp) == _GATED_C else float(temp)
+            line.temps_c[zone] = None if temp == _GATED_C else float(temp)
         elif rail:
-            _add_rail(line.rails_w, rail, int(mw or lone_mw) / 1000)
+            name = rail if rail not in line.rails_w else _next_name(rail, line.rails_w)
+            line.rails_w[name] = int(mw) / 1000
         elif unknown:
             line.unknown.append(unknown)
-        else:
-            _add_clocks(line, *clocks)
+        elif cores:
+            line.cpus = _cores_mhz(cores, shared_mhz)
+        elif unit:
+            _add_clock(line, unit, busy, mhz)
+    line.rails_w.pop(UNUSED, None)
     if cut:
-        line.unknown.append(cut.group())
+        line.unknown.append(cut)
     return line
 
 
@@ -115,37 +123,38 @@ def _from_last_start(text: str, unknown: list[str]) -> str:
     return text[start:]
 
 
-def _add_rail(rails_w: dict[str, float], name: str, power_w: float) -> None:
-    if name == UNUSED:
-        return
-    if name in rails_w:
-        name = f"{name}#{sum(known.split('#')[0] == name for known in rails_w) + 1}"
-    rails_w[name] = power_w
+def _without_open_end(text: str) -> tuple[str, str]:
+    """`text` and its last word apart, if that word may be a clock without its last digits."""
+    *_, word = text.split() or [""]
+    if text.endswith(word) and _OPEN_END.search(word):
+        return text[: len(text) - len(word)].rstrip(), word
+    return text.rstrip(), ""
 
 
-def _add_clocks(
-    line: Line, cores: str, shared_mhz: str, unit: str, busy: str, mhz: str, list_mhz: str
-) -> None:
-    if cores:
-        line.cpus = _cores_mhz(cores, shared_mhz)
-    elif unit == "GR3D":
-        line.gpu_busy_percent = int(busy) if busy else None
-        line.gpu_mhz = _fastest_mhz(mhz or list_mhz)
-    elif unit:
-        line.emc_busy_percent = int(busy) if busy else None
-        line.emc_mhz = _fastest_mhz(mhz or list_mhz)
+def _next_name(rail: str, rails_w: dict[str, float]) -> str:
+    """`rail` with its place in the line; unused channels all share one name."""
+    return rail if rail == UNUSED else f"{rail}#{len(rails_w) + 1}"
+
+
+def _add_clock(line: Line, unit: str, busy: str, mhz: str) -> None:
+    busy_percent = int(busy) if busy else None
+    if unit == "GR3D":
+        line.gpu_busy_percent, line.gpu_mhz = busy_percent, _fastest_mhz(mhz)
+    else:
+        line.emc_busy_percent, line.emc_mhz = busy_percent, _fastest_mhz(mhz)
 
 
 def _cores_mhz(cores: str, shared_mhz: str) -> list[int | None]:
-    clocks = [
-        core.partition("@")[2] or ("" if core == "off" else shared_mhz) for core in cores.split(",")
-    ]
-    return [int(mhz) if mhz else None for mhz in clocks]
+    """The clocks in "3%@345,off"; the old form "3%,off" has one clock for all that are on."""
+    if shared_mhz:
+        cores = cores.replace("%", f"%@{shared_mhz}")
+    return [int(mhz) if mhz else None for mhz in _CORE.findall(cores)]
 
 
-def _fastest_mhz(values: str) -> int | None:
-    """The largest of "1300", "305,off" or ""; one value per GPC."""
-    return max((int(mhz) for mhz in values.split(",") if mhz.isdigit()), default=None)
+def _fastest_mhz(mhz: str) -> int | None:
+    """The largest of "1300", "[305,off]" or "": one value per cluster of the GPU."""
+    values = [int(word) for word in mhz.strip("[]").split(",") if word.isdecimal()]
+    return max(values, default=None)
 
 
 def _as_json(line: Line) -> dict[str, Any]:
@@ -163,7 +172,8 @@ def _as_json(line: Line) -> dict[str, Any]:
 
 def main() -> None:
     """One JSON object for each line of standard input."""
-    for raw in iter(lambda: sys.stdin.buffer.readline(_LONGEST_LINE_BYTES), b""):
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for raw in sys.stdin.buffer:
         text = raw.decode("utf-8", errors="replace")
         print(json.dumps(_as_json(parse(text, complete=text.endswith("\n")))))
 
