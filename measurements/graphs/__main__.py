@@ -1,7 +1,7 @@
 """`python -m measurements.graphs FILE`: features of a file that nobody trusts, as JSON.
 
-The process limits itself before it opens the file: memory, processor time, no file
-written, no core dumped. It ends with 0 and the features, or with 1 and
+The process limits itself before it opens the file: memory, processor time, no large
+file written, no core dumped. It ends with 0 and the features, or with 1 and
 `{"error": …}`; any other end is a file that broke the reader.
 """
 
@@ -16,6 +16,9 @@ from pathlib import Path
 import msgspec
 
 from measurements.graphs import GraphError, features, read
+
+OUTPUT_BYTES = 2**20
+"""The longest file that the process may write: its output, when that is a file."""
 
 
 def main() -> int:
@@ -42,7 +45,7 @@ def _arguments() -> argparse.Namespace:
 def _limit(*, memory_bytes: int, cpu_s: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT_BYTES, OUTPUT_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

@@ -20,6 +20,7 @@ from .stripped import Stripped, input_named, strip
 
 LARGEST_TENSOR = 2**40
 """Elements; no board holds a tensor like that, so a graph that has one is nonsense."""
+LARGEST_AXIS = 2**31 - 1
 BITS = {
     "FLOAT": 32, "UINT8": 8, "INT8": 8, "UINT16": 16, "INT16": 16, "INT32": 32, "INT64": 64,
     "BOOL": 8, "FLOAT16": 16, "DOUBLE": 64, "UINT32": 32, "UINT64": 64, "COMPLEX64": 64,
@@ -131,6 +132,8 @@ def _declared_shape(info: ValueInfoProto) -> list[int | None]:
     sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
     if sizes[0] is not None and sizes[0] < 1:
         raise GraphError(f"Input {quoted(info.name)} has a batch axis of size {sizes[0]}.")
+    if any(size is not None and size > LARGEST_AXIS for size in sizes):
+        raise GraphError(f"Input {quoted(info.name)} has the impossible shape {sizes[:8]}.")
     return sizes
 
 
@@ -138,6 +141,8 @@ def _line_over_batches(bare: Stripped) -> _Line:
     one, two, probe = (_cost_at(bare, batch) for batch in _PROBES)
     per_item = Cost(*(b - a for a, b in zip(one, two, strict=True)))
     fixed = Cost(*(a - slope for a, slope in zip(one, per_item, strict=True)))
+    if min(per_item) < 0:
+        raise GraphError("The cost falls as the batch size grows.")
     for start, slope, seen in zip(fixed, per_item, probe, strict=True):
         if start + slope * _PROBES[-1] != seen:
             raise GraphError("The cost does not grow in proportion to the batch size.")

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 
 from measurements.messages import NetworkFeatures
 
@@ -54,6 +55,14 @@ class Network(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("network", args=[self.pk])
+
+    @property
+    def only_batch_size(self) -> int | None:
+        """The one batch size that the graph takes; None if it takes any."""
+        return None if self.batch_is_dynamic else self.input_shape[0]
 
     def features(self) -> NetworkFeatures:
         return NetworkFeatures(

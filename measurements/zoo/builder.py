@@ -73,11 +73,16 @@ class GraphBuilder:
     def model(
         self, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]
     ) -> onnx.ModelProto:
-        graph = helper.make_graph(self._nodes, self._name, inputs, outputs, self._weights)
+        """The finished graph. The builder gives its weights away and is used up."""
+        graph = helper.make_graph(self._nodes, self._name, inputs, outputs)
         opset = [helper.make_opsetid("", OPSET)]
-        return helper.make_model(
+        model: onnx.ModelProto = helper.make_model(
             graph, opset_imports=opset, ir_version=IR_VERSION, producer_name="polyweb"
         )
+        for position, tensor in enumerate(self._weights):
+            model.graph.initializer.append(tensor)
+            self._weights[position] = TensorProto()  # never two copies of all weights
+        return model
 
     def _tensor(self, name: str, values: npt.NDArray[np.float64]) -> str:
         tensor = numpy_helper.from_array(values.astype(np.float32), self._scope + name)
