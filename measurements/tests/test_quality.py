@@ -56,7 +56,7 @@ def test_throttling_shows_in_the_counters():
     samples.gpu_mhz[80:120] = [1122] * 40
     (finding,) = quality.findings(make_record(plan=make_plan(point=PINNED), samples=samples))
     assert finding.code == "clock-not-measured"
-    assert "40 of 100 samples read 1122 MHz to 1300 MHz" in finding.text
+    assert "40 of 101 samples read 1122 MHz to 1300 MHz" in finding.text
 
 
 def test_a_governed_gpu_may_run_between_its_limits():
@@ -161,6 +161,19 @@ def test_a_board_left_changed_is_noted():
 def test_requests_that_were_not_served_are_counted():
     (finding,) = quality.findings(make_record(requests=make_requests(n=99)))
     assert finding.text == "99 of 100 requests were served."
+
+
+def test_requests_beyond_those_asked_fill_the_last_batch():
+    plan = make_plan(requests=97)
+    assert codes(make_record(plan=plan)) == {}
+
+
+def test_a_point_that_was_never_held_is_reported_once():
+    faults = [Fault(code="point-not-held", text="EBUSY")]
+    record = make_record(
+        plan=make_plan(point=PINNED), held=OperatingPoint(), phases=[], faults=faults
+    )
+    assert "clock-not-held" not in codes(record)
 
 
 def test_two_findings_of_one_kind_become_one():
