@@ -46,7 +46,7 @@ install_requirements() {
         return 0
     fi
     echo "requirements  installing, which takes a minute or two"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$1" ||
+    .venv/bin/python -m pip install -qq --disable-pip-version-check -r "$1" ||
         fail "pip could not install $1; see above."
     printf '%s' "$wanted" >"$stamp"
     echo "requirements  installed"
