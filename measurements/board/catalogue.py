@@ -30,11 +30,14 @@ def open_board(spec: str, *, name: str, state_dir: Path, pace: Callable[[], floa
 
     Raises:
         UnknownBoard: `spec` is none of them.
+        ValueError: There is no emulated board of that kind.
+        OSError: Clocks were left held and cannot be restored, or `state_dir` not be written.
     """
     if spec == "jetson":
         return _jetson(name, state_dir)
     if spec.startswith(EMULATED):
-        return _emulated(spec.removeprefix(EMULATED), name, state_dir / "tree", pace)
+        kind, tree = spec.removeprefix(EMULATED), state_dir / "tree"
+        return emulator.open_board(kind, name=name, tree=tree, seed=_seed(name), pace=pace)
     raise UnknownBoard(f"no board {spec!r}: jetson, or {EMULATED}<kind>")
 
 
@@ -48,13 +51,6 @@ def _jetson(name: str, state_dir: Path) -> Board:
         loads=_no_load,
         state_dir=state_dir,
     )
-
-
-def _emulated(kind: str, name: str, tree: Path, pace: Callable[[], float | None]) -> Board:
-    try:
-        return emulator.open_board(kind, name=name, tree=tree, seed=_seed(name), pace=pace)
-    except KeyError as missing:
-        raise UnknownBoard(f"no emulated board {kind!r}") from missing
 
 
 def _seed(name: str) -> int:

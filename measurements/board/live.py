@@ -76,7 +76,7 @@ class Live:
         require_secure(url)
         parts = urlsplit(url.rstrip("/"))
         scheme = "wss" if parts.scheme == "https" else "ws"
-        self._url = parts._replace(scheme=scheme, path=f"{parts.path}/ws/boards/{name}/").geturl()
+        self.url = parts._replace(scheme=scheme, path=f"{parts.path}/ws/boards/{name}/").geturl()
         self._name = name
         self._authorization = authorization
         self._watched_pace = watched_pace
@@ -110,6 +110,16 @@ class Live:
                 self._scenes.clear()
             self._scenes.append(scene)
         return scene
+
+    def hear(self, message: str | bytes) -> None:
+        """Take a word from the server; only "somebody watches" means anything."""
+        try:
+            attention = msgspec.json.decode(message, type=Attention)
+        except msgspec.MsgspecError as error:
+            log.warning("the live link said something else: %s", error)
+            return
+        if attention.watched:
+            self._watched_until_s = self._monotonic() + WATCHED_FOR_S
 
     def frame(self) -> LiveFrame | None:
         """What is new since the last frame; None if nothing is."""
@@ -156,7 +166,7 @@ class Live:
     def _connect(self) -> ClientConnection:
         headers = {"Authorization": self._authorization()}
         return connect(
-            self._url, additional_headers=headers, compression=None, max_size=65536, proxy=None
+            self.url, additional_headers=headers, compression=None, max_size=65536, proxy=None
         )
 
     def _talk(self, connection: ClientConnection) -> None:
@@ -164,19 +174,10 @@ class Live:
         while not self._stop.is_set():
             try:
                 wait_s = max(0.0, next_s - self._monotonic()) if self.is_watched else LISTEN_S
-                self._hear(connection.recv(timeout=wait_s))
+                self.hear(connection.recv(timeout=wait_s))
             except TimeoutError:
                 pass
             if self.is_watched and self._monotonic() >= next_s:
                 next_s = self._monotonic() + FRAME_EVERY_S
                 if frame := self.frame():
                     connection.send(encode(frame))
-
-    def _hear(self, message: str | bytes) -> None:
-        try:
-            attention = msgspec.json.decode(message, type=Attention)
-        except msgspec.MsgspecError as error:
-            log.warning("the live link said something else: %s", error)
-            return
-        if attention.watched:
-            self._watched_until_s = self._monotonic() + WATCHED_FOR_S

@@ -84,11 +84,18 @@ class Deliveries:
     """Offers waiting records again and again, while no trial could be disturbed by it."""
 
     def __init__(
-        self, uplink: Uplink, *, spool: Spool, status: Status, most_s: float = 60.0
+        self,
+        uplink: Uplink,
+        *,
+        spool: Spool,
+        status: Status,
+        first_s: float = 1.0,
+        most_s: float = 60.0,
     ) -> None:
         self._uplink = uplink
         self._spool = spool
         self._status = status
+        self._first_s = first_s
         self._most_s = most_s
         self._stop = Event()
         self._wake = Event()
@@ -109,7 +116,7 @@ class Deliveries:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._wake.clear()
-            for delay_s in back_off_s(1.0, self._most_s):
+            for delay_s in back_off_s(self._first_s, self._most_s):
                 if self._stop.is_set() or (self._is_quiet and self._uplink.deliver(self._spool)):
                     break
                 self._stop.wait(delay_s)

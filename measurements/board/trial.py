@@ -4,8 +4,8 @@ All times are seconds on the board's `Clock`, real or virtual; inside a Record t
 count from the start of sampling. What spoils a run on the board is a `Fault` in its
 Record; a mistake in the program is an exception. Either way the clocks are restored.
 
-A run serves whole batches: the requests asked for are rounded up to them, since a
-smaller last batch would cost less than the ones it is averaged with.
+A run measures whole batches: from the first one without a warm-up request to the one
+that makes the number asked for full, which may hold a few more.
 """
 
 from __future__ import annotations
@@ -165,39 +165,43 @@ class _Trial:
     def _serve(self, load: Load) -> None:
         """Warm up and measure in one stream of requests, so that no pause lies between."""
         start_s = self.board.clock.now()
-        wanted = _whole_batches(self.plan.requests, self.plan.batch_size)
-        arrivals_s, warm_up = self._arrivals(start_s, wanted)
+        arrivals_s, warm_up = self._arrivals(start_s)
         stream = load.serve(arrivals_s, STREAM_REQUESTS if arrivals_s is None else len(arrivals_s))
         try:
             with _spoiling("load-failed", LoadFailed):
-                measuring_s = self._warm_up(stream, start_s, warm_up)
-                if arrivals_s is not None:
-                    measuring_s = arrivals_s[warm_up]
+                served, end_s = self._warm_up(stream, start_s, warm_up)
+                measuring_s = end_s if arrivals_s is None else arrivals_s[served]
                 self._note("warm_up", start_s, measuring_s)
-                self._measure_requests(stream, wanted)
+                self._measure_requests(stream)
         finally:
             if isinstance(stream, Generator):
                 stream.close()
         self._note("serve", measuring_s, self.batches[-1].inference_end_s)
 
-    def _arrivals(self, start_s: float, wanted: int) -> tuple[list[float] | None, int]:
-        """When warm-up and measured requests come, and how many are warm-up (whole batches)."""
+    def _arrivals(self, start_s: float) -> tuple[list[float] | None, int]:
+        """When requests come, and how many of them are warm-up at least; None: back-to-back.
+
+        There are as many more as a batch may take that begins with warm-up requests.
+        """
         plan = self.plan
-        until_s = start_s + plan.warm_up_s
-        guess = wanted + plan.batch_size + math.ceil((plan.arrivals.rate_hz or 0) * plan.warm_up_s)
+        measured = plan.requests + plan.batch_size - 1
+        guess = measured + math.ceil((plan.arrivals.rate_hz or 0) * plan.warm_up_s) + 1
         while True:
             times_s = arrival_times_s(plan.arrivals, guess, start_s=start_s, seed=plan.seed)
             if times_s is None:
                 return None, 0
-            warm_up = _whole_batches(bisect_left(times_s, until_s), plan.batch_size)
-            if warm_up + wanted <= guess:
-                return times_s[: warm_up + wanted], warm_up
+            warm_up = bisect_left(times_s, start_s + plan.warm_up_s)
+            if warm_up + measured <= guess:
+                return times_s[: warm_up + measured], warm_up
             guess *= 2
 
-    def _warm_up(self, stream: Iterator[ServedBatch], start_s: float, requests: int) -> float:
-        """Serve what is not measured; when it was over, on the board's Clock.
+    def _warm_up(
+        self, stream: Iterator[ServedBatch], start_s: float, requests: int
+    ) -> tuple[int, float]:
+        """Serve what is not measured: `requests` at a rate; back-to-back, until its time is over.
 
-        `requests` is how many with arrivals at a rate, and 0 for back-to-back, where time decides.
+        Returns:
+            How many were served (whole batches), and when the last one was done.
         """
         by_time = self.plan.arrivals.kind == "back_to_back"
         until_s = start_s + self.plan.warm_up_s
@@ -207,10 +211,10 @@ class _Trial:
             batch = self._next(stream)
             served, now_s = served + len(batch.arrival_s), batch.inference_end_s
             self._tell("warm_up")
-        return now_s
+        return served, now_s
 
-    def _measure_requests(self, stream: Iterator[ServedBatch], wanted: int) -> None:
-        while self.requests_done < wanted:
+    def _measure_requests(self, stream: Iterator[ServedBatch]) -> None:
+        while self.requests_done < self.plan.requests:
             batch = self._next(stream)
             self.batches.append(batch)
             self.requests_done += len(batch.arrival_s)
@@ -260,10 +264,6 @@ def _spoiling(code: str, *failures: type[Exception]) -> Iterator[None]:
         yield
     except failures as failure:
         raise _Spoilt(code, str(failure)) from failure
-
-
-def _whole_batches(requests: int, batch_size: int) -> int:
-    return math.ceil(requests / batch_size) * batch_size
 
 
 def _columns(samples: Sequence[Sample], info: BoardInfo, *, zero_s: float) -> Samples:
