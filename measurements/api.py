@@ -22,6 +22,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
 from measurements import recording, tasks
+from measurements.builtin_networks import NoFile, ensure_file
 from measurements.messages import (
     MAX_RECORD_BYTES,
     MEDIA_TYPE,
@@ -130,10 +131,13 @@ def record(request: HttpRequest, device: Device, run_id: uuid.UUID) -> HttpRespo
 
 @for_boards("GET")
 def network_file(request: HttpRequest, device: Device, sha256: str) -> FileResponse:
+    """The ONNX file itself; a built-in network's is generated when first asked for."""
     network = get_object_or_404(Network, sha256=sha256)
-    if not network.file:
-        raise Refused(404, f"The graph of {network.name} has not been generated.")
-    return FileResponse(network.file.open("rb"), content_type="application/octet-stream")
+    try:
+        path = ensure_file(network)
+    except NoFile as error:
+        raise Refused(404, str(error)) from error
+    return FileResponse(path.open("rb"), content_type="application/octet-stream")
 
 
 def _not_wanted(device: Device, run_id: str | None) -> str | None:

@@ -88,7 +88,10 @@ REDIS_URL = env.str("REDIS_URL")
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [{"address": REDIS_URL, "max_connections": 5000}]},
+        # The layer waits 5 s for a message; redis-py's own timeout of 5 s would cut it off.
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "max_connections": 5000, "socket_timeout": 30}]
+        },
     }
 }
 

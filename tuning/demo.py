@@ -10,9 +10,9 @@ from . import tasks
 from .models import Sweep, SweepAxis
 
 DEVICE = "emulated-agx-orin"
-NETWORK = "EfficientNet-B0"
+NETWORK = "efficientnet-b4"
 TRIALS = 24
-SLO_MS = 60.0
+SLO_MS = 120.0
 
 
 def launch(*, patience_s: float = 60.0) -> Sweep | None:
@@ -25,9 +25,9 @@ def launch(*, patience_s: float = 60.0) -> Sweep | None:
         return None
     device = _registered(patience_s)
     sweep = Sweep.objects.create(
-        name="First look: EfficientNet-B0 on the emulated Orin",
+        name="First look: EfficientNet-B4 on the emulated Orin",
         device=device,
-        network=Network.objects.get(name=NETWORK),
+        network=Network.objects.get(builtin=NETWORK),
         strategy=Sweep.Strategy.GRID,
         slo_ms=SLO_MS,
         budget_trials=TRIALS,
