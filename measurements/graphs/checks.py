@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 from onnx import NodeProto, TensorProto
 
 from .errors import GraphError, first_line, node_title, quoted
@@ -26,11 +27,17 @@ def read(path: Path) -> onnx.ModelProto:
     Raises:
         GraphError: It is no ONNX file, points to other files, lacks data, holds
             control flow, functions or foreign operators, or breaks ONNX's own rules.
+        MemoryError: It needs more memory than this process may have.
     """
     try:
         model: onnx.ModelProto = onnx.ModelProto.FromString(path.read_bytes())
-    except (DecodeError, RecursionError) as error:
+    except DecodeError as error:
+        if "alloc" in str(error):  # so protobuf says that memory ran out
+            raise MemoryError from error
         raise GraphError("This is not an ONNX file.") from error
+    if not all(isinstance(text, str) for text in _texts(model)):
+        raise GraphError("This is not an ONNX file: its names are not UTF-8 text.")
+    _check_opset(model)
     _check_parts(model)
     for node in model.graph.node:
         _check_node(node)
@@ -40,12 +47,27 @@ def read(path: Path) -> onnx.ModelProto:
     return model
 
 
+def _texts(message: Message) -> Iterator[str | bytes]:
+    """Every text in `message`; protobuf gives bytes for one that is not UTF-8."""
+    for field, value in message.ListFields():
+        if field.type == FieldDescriptor.TYPE_STRING:
+            yield from [value] if isinstance(value, (str, bytes)) else value
+        elif field.type == FieldDescriptor.TYPE_MESSAGE:
+            for part in [value] if isinstance(value, Message) else value:
+                yield from _texts(part)
+
+
+def _check_opset(model: onnx.ModelProto) -> None:
+    versions = [opset.version for opset in model.opset_import if opset.domain in PLAIN_DOMAINS]
+    if not model.HasField("graph") or not versions:
+        raise GraphError("This is not an ONNX network: it has no graph or names no opset.")
+    newest = onnx.defs.onnx_opset_version()
+    if not all(1 <= version <= newest for version in versions):
+        raise GraphError(f"The file asks for opset {max(versions)}; 1 to {newest} are known here.")
+
+
 def _check_parts(model: onnx.ModelProto) -> None:
     graph = model.graph
-    if not model.HasField("graph") or not any(
-        o.domain in PLAIN_DOMAINS for o in model.opset_import
-    ):
-        raise GraphError("This is not an ONNX network: it has no graph or names no opset.")
     unsupported = {
         "training information": model.training_info,
         "functions of its own": model.functions,

@@ -112,11 +112,22 @@ def cost(operator: Operator) -> Cost:
     """
     if operator.kind in UNPRICED:
         raise UnknownCost("no cost model for this operator")
+    if operator.kind == "Reshape":
+        _check_reshape(operator)
     macs, is_dense = _multiply_accumulates(operator)
     flops = 2 * macs + (_bias(operator) if macs else _flops_without_macs(operator))
     if flops < 0:
         raise UnknownCost("its attributes make no sense")
     return Cost(flops=flops, macs=macs if is_dense else 0, bytes=_bytes(operator))
+
+
+def _check_reshape(operator: Operator) -> None:
+    """Shape inference believes a Reshape with a fixed batch size; the count of numbers tells."""
+    before, after = operator.input(0).elements, operator.outputs[0].elements
+    if before != after:
+        raise UnknownCost(
+            f"it turns {before} numbers into {after}; a batch size may be fixed in its shape"
+        )
 
 
 def _bytes(operator: Operator) -> int:
