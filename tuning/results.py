@@ -46,6 +46,19 @@ class Result:
         return self.run_state == Run.State.DONE and self.energy_j is not None
 
     @property
+    def energy_mj(self) -> float | None:
+        return None if self.energy_j is None else self.energy_j * 1e3
+
+    @property
+    def half_width_mj(self) -> float | None:
+        return None if self.half_width_j is None else self.half_width_j * 1e3
+
+    @property
+    def bound_ms(self) -> float | None:
+        """What is held against the SLO: the upper bound, or the mean itself."""
+        return self.latency_ms if self.upper_ms is None else self.upper_ms
+
+    @property
     def batch_size(self) -> int:
         return self.point.get("batch_size", 1)
 
@@ -81,6 +94,14 @@ class Difference:
     share: float
     half_width: float | None
 
+    @property
+    def percent(self) -> str:
+        """Like 23 %, with its 95 % interval where that is known."""
+        if self.half_width is None:
+            return f"{100 * self.share:.0f} %"
+        low, high = self.share - self.half_width, self.share + self.half_width
+        return f"{100 * self.share:.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"
+
 
 def links(sweep: Sweep) -> QuerySet[TrialRun]:
     """The sweep's runs with `energy_j`, `half_width_j`, `latency_ms`, `upper_ms`, `meets_slo`."""
@@ -106,7 +127,9 @@ def links(sweep: Sweep) -> QuerySet[TrialRun]:
 
 def latest(sweep: Sweep) -> QuerySet[TrialRun]:
     """One link a trial: its latest run."""
-    newest = TrialRun.objects.filter(trial__sweep=sweep).order_by("trial", "-pk").distinct("trial")
+    newest = (
+        TrialRun.objects.filter(trial__sweep=sweep).order_by("trial_id", "-pk").distinct("trial_id")
+    )
     return links(sweep).filter(pk__in=newest.values("pk")).order_by("trial__number")
 
 

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from measurements.models import Run
+from measurements.roles import OPERATOR, VIEWER
+from measurements.tests.rows import make_device, make_network, make_user
+from tuning.models import Sweep, Trial
+from tuning.tests.rows import make_sweep, make_trial
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def viewer(client: Client) -> Client:
+    client.force_login(make_user(VIEWER))
+    return client
+
+
+@pytest.fixture
+def operator(client: Client) -> Client:
+    client.force_login(make_user(OPERATOR))
+    return client
+
+
+def test_an_empty_list_says_what_a_sweep_is(viewer):
+    page = viewer.get(reverse("sweeps"))
+    assert "No sweep yet" in page.content.decode()
+
+
+def test_the_list_asks_the_same_few_queries_for_many_sweeps(viewer, django_assert_max_num_queries):
+    device, network = make_device(), make_network()
+    for number in range(60):
+        make_sweep(name=f"sweep {number}", device=device, network=network)
+    with django_assert_max_num_queries(9):
+        page = viewer.get(reverse("sweeps"), {"page": 2})
+    assert page.content.decode().count("<tr data-href") == 10
+
+
+def test_filters_of_the_list_stand_in_the_url(viewer):
+    make_sweep(name="one that runs")
+    make_sweep(name="one that ended", state=Sweep.State.FINISHED)
+    page = viewer.get(reverse("sweeps"), {"state": "finished"}).content.decode()
+    assert "one that ended" in page
+    assert "one that runs" not in page
+
+
+def test_a_sweep_page_answers_with_the_best_point_within_the_limit(viewer):
+    sweep = make_sweep(slo_ms=50)
+    make_trial(sweep, busy_energy_j=0.5)
+    make_trial(sweep, busy_energy_j=0.412)
+    make_trial(sweep, busy_energy_j=0.3, latency_p95_upper_ms=51)
+    page = viewer.get(sweep.get_absolute_url()).content.decode()
+    assert "Best so far" in page
+    assert "412" in page
+    assert "SLO met" in page
+
+
+def test_a_sweep_page_without_a_feasible_point_says_so(viewer):
+    sweep = make_sweep(slo_ms=20)
+    make_trial(sweep)
+    page = viewer.get(sweep.get_absolute_url()).content.decode()
+    assert "None of the 1 measured points meets the limit of 20" in page
+
+
+def test_no_saving_is_claimed_unless_the_default_was_measured(viewer):
+    sweep = make_sweep()
+    make_trial(sweep)
+    assert "default clocks" not in viewer.get(sweep.get_absolute_url()).content.decode()
+
+
+def test_a_page_asks_as_many_queries_for_many_trials(viewer, django_assert_max_num_queries):
+    sweep = make_sweep()
+    for _ in range(24):
+        make_trial(sweep)
+    with django_assert_max_num_queries(14):
+        viewer.get(sweep.get_absolute_url())
+
+
+def test_progress_without_news_brings_no_figures(viewer):
+    sweep = make_sweep()
+    make_trial(sweep)
+    url = reverse("sweep_progress", args=[sweep.pk])
+    first = viewer.get(url)
+    assert "sweep-figures" in first.content.decode()
+    mark = first.context["progress"].mark
+    again = viewer.get(url, {"seen": mark, "state": sweep.state}).content.decode()
+    assert "sweep-figures" not in again
+    assert "sweep-progress" in again
+
+
+def test_progress_of_an_ended_sweep_polls_no_more(viewer):
+    sweep = make_sweep(state=Sweep.State.FINISHED)
+    page = viewer.get(reverse("sweep_progress", args=[sweep.pk])).content.decode()
+    assert "hx-get" not in page
+
+
+def test_the_csv_has_a_line_for_each_trial(viewer):
+    sweep = make_sweep()
+    make_trial(sweep)
+    make_trial(sweep, latency_p95_upper_ms=60)
+    answer = viewer.get(reverse("sweep_csv", args=[sweep.pk]))
+    lines = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    assert [line["trial"] for line in lines] == ["1", "2"]
+    assert [line["meets_slo"] for line in lines] == ["True", "False"]
+    assert lines[0]["energy_j_per_request"] == "0.4"
+    assert lines[0]["provenance"] == "emulated"
+    assert lines[0]["gpu_max_hz"] == "114750000"
+
+
+def test_a_viewer_may_not_steer(viewer):
+    sweep = make_sweep()
+    assert viewer.post(reverse("sweep_deed", args=[sweep.pk, "pause"])).status_code == 403
+    sweep.refresh_from_db()
+    assert sweep.state == Sweep.State.RUNNING
+
+
+def test_pause_and_resume(operator, monkeypatch):
+    monkeypatch.setattr("tuning.tasks.advance.delay_on_commit", lambda pk: None)
+    sweep = make_sweep()
+    operator.post(reverse("sweep_deed", args=[sweep.pk, "pause"]))
+    sweep.refresh_from_db()
+    assert sweep.state == Sweep.State.PAUSED
+    operator.post(reverse("sweep_deed", args=[sweep.pk, "resume"]))
+    sweep.refresh_from_db()
+    assert sweep.state == Sweep.State.RUNNING
+
+
+def test_cancel_ends_what_is_being_measured(operator):
+    sweep = make_sweep()
+    trial = make_trial(sweep)
+    Trial.objects.update(state=Trial.State.ASKED)
+    Run.objects.update(state=Run.State.RUNNING)
+    operator.post(reverse("sweep_deed", args=[sweep.pk, "cancel"]))
+    sweep.refresh_from_db()
+    assert sweep.state == Sweep.State.CANCELLED
+    assert trial.trial_runs.get().run.state == Run.State.CANCELLED
+
+
+def test_there_are_no_other_deeds(operator):
+    assert operator.post(reverse("sweep_deed", args=[make_sweep().pk, "delete"])).status_code == 404
+
+
+def test_a_deed_that_comes_too_late_says_so(operator):
+    sweep = make_sweep(state=Sweep.State.FINISHED)
+    page = operator.post(reverse("sweep_deed", args=[sweep.pk, "pause"]), follow=True)
+    assert "Nothing changed: the sweep is finished." in page.content.decode()
