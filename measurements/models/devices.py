@@ -21,7 +21,8 @@ class DeviceQuerySet(models.QuerySet["Device"]):
     def with_activity(self) -> DeviceQuerySet:
         """What each is doing in the same query, and how many records of it were refused."""
         rejected = models.Count("rejected_records")
-        return self.select_related("running__network").annotate(records_rejected=rejected)
+        activity = self.select_related("running__network").annotate(records_rejected=rejected)
+        return activity.order_by("name")
 
 
 class Device(models.Model):

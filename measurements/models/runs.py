@@ -35,6 +35,12 @@ class RunQuerySet(models.QuerySet["Run"]):
     def finished(self) -> RunQuerySet:
         return self.filter(state__in=[Run.State.DONE, Run.State.INVALID])
 
+    def counts(self) -> dict[str, int]:
+        """How many runs are in each state."""
+        return self.aggregate(
+            **{state: models.Count("pk", filter=Q(state=state)) for state in Run.State.values}
+        )
+
 
 class Run(models.Model):
     """One network at one operating point and batch size under one load, and what it cost.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.contrib import messages
-from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -19,7 +18,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from measurements.device_form import DeviceForm
 from measurements.ladders import Ladder, ladder
-from measurements.models import Device, DeviceToken, Run
+from measurements.models import Device, DeviceToken
 from measurements.roles import ADMIN, role_required
 
 RECENT_RUNS = 12
@@ -48,7 +47,7 @@ def device_list(request: HttpRequest) -> HttpResponse:
 @vary_on_headers("HX-Request")
 def device_detail(request: HttpRequest, name: str) -> HttpResponse:
     device = get_object_or_404(Device.objects.with_activity(), name=name)
-    context = {"device": device, "ladders": _ladders(device)}
+    context = {"device": device, "ladders": _ladders(device), "counts": device.runs.counts()}
     if request.htmx:
         return render(request, "measurements/_device_now.html", context)
     return render(request, "measurements/device.html", {**context, **_particulars(request, device)})
@@ -96,13 +95,9 @@ def _show_token(request: HttpRequest, device: Device, *, added: bool) -> HttpRes
 
 def _particulars(request: HttpRequest, device: Device) -> dict[str, object]:
     """What a device's page shows below its state; none of it moves by the second."""
-    done, invalid = Q(state=Run.State.DONE), Q(state=Run.State.INVALID)
     return {
         "rails": _rails(device),
         "parts_without_rail": [part for part in PARTS if part not in device.rail_parts],
-        "counts": device.runs.aggregate(
-            done=Count("pk", filter=done), invalid=Count("pk", filter=invalid)
-        ),
         "runs": device.runs.select_related("network")[:RECENT_RUNS],
         "rejected": device.rejected_records.all()[:20],
         "tokens": device.tokens.select_related("created_by").order_by("-created_at"),

@@ -35,7 +35,11 @@ def overview(request: HttpRequest) -> HttpResponse:
 def _boards(devices: list[Device]) -> dict[str, Any]:
     present = Counter(device.presence for device in devices)
     busy = present[Device.Presence.BUSY]
-    return {"devices": devices, "busy": busy, "online": busy + present[Device.Presence.ONLINE]}
+    return {
+        "devices": sorted(devices, key=lambda device: not device.is_online),
+        "busy": busy,
+        "online": busy + present[Device.Presence.ONLINE],
+    }
 
 
 def _first_steps(context: dict[str, Any]) -> dict[str, object]:
