@@ -55,8 +55,15 @@ def test_the_list_shows_each_network_with_its_runs():
     network = make_network(name="Small one")
     make_done_run(network=network)
     page = text_of(signed_in(VIEWER).get(reverse("networks")))
-    assert "Small one 5.290 0.386 0.800 101.000 7.92" in page
+    assert "Small one 5.29 0.386 0.800 101.0 7.92" in page
     assert "built in 1" in page
+
+
+def test_the_list_is_sorted_by_name():
+    for name in ("beta", "gamma", "alpha"):
+        make_network(name=name)
+    page = text_of(signed_in(VIEWER).get(reverse("networks")))
+    assert page.index("alpha") < page.index("beta") < page.index("gamma")
 
 
 def test_the_list_asks_the_database_no_more_for_many_networks(django_assert_max_num_queries):
@@ -78,7 +85,7 @@ def test_a_viewer_finds_no_way_to_upload():
 def test_the_answer_stands_first_on_a_network_s_page():
     network = make_network()
     page = text_of(signed_in(VIEWER).get(network.get_absolute_url()))
-    answer = "5.29 M parameters; 386 MMAC a request at batch 1; intensity 7.9 FLOPs per byte."
+    answer = "5.29 M parameters; 386 MMAC a request at batch 1; intensity 7.92 FLOPs per byte."
     assert answer in page
     assert "Nothing has run this network yet" in page
 

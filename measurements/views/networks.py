@@ -60,7 +60,7 @@ def _with_costs(networks: QuerySet[Network]) -> QuerySet[Network]:
         gflops_then=F("flops_then") / 1e9,
         mb_then=F("bytes_then") / 1e6,
         run_count=Count("runs"),
-    )
+    ).order_by("name")  # grouping for the count drops the model's own order
 
 
 def _batch_sizes(network: Network) -> tuple[int, ...]:
