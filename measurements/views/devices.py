@@ -16,7 +16,7 @@ from django.views.decorators.http import (
 )
 from django.views.decorators.vary import vary_on_headers
 
-from measurements.device_form import DeviceForm
+from measurements.forms.devices import DeviceForm
 from measurements.ladders import Ladder, ladder
 from measurements.models import Device, DeviceToken
 from measurements.roles import ADMIN, role_required

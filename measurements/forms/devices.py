@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django import forms
 
-from .models import Device
+from measurements.models import Device
 
 RESERVED = ("new",)
 """Names that are addresses of pages."""
