@@ -22,6 +22,7 @@ from django.contrib.auth.models import AbstractUser
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 
+from measurements.builtin_networks import ensure_file
 from measurements.graphs import GraphFeatures
 from measurements.models import Network
 
@@ -58,6 +59,8 @@ def store_network(upload: UploadedFile, *, name: str, user: AbstractUser | None)
         raise AlreadyStored(known)
     with _on_disk(upload) as path:
         features = read_features(path)
+    if twin := _built_in_twin(features, sha256=sha256):
+        raise AlreadyStored(twin)
     return _stored(upload, name=name, user=user, sha256=sha256, features=features)
 
 
@@ -126,6 +129,22 @@ def _on_disk(upload: UploadedFile) -> Iterator[Path]:
             copy.write(chunk)
         copy.flush()
         yield Path(copy.name)
+
+
+def _built_in_twin(features: GraphFeatures, *, sha256: str) -> Network | None:
+    """The built-in network whose file, not built until now, has these bytes."""
+    alike = Network.objects.filter(
+        builtin__gt="",
+        sha256__isnull=True,
+        parameters=features.parameters,
+        flops_per_item=features.flops_per_item,
+        bytes_per_item=features.bytes_per_item,
+    )
+    for network in alike:
+        ensure_file(network)
+        if network.sha256 == sha256:
+            return network
+    return None
 
 
 def _stored(

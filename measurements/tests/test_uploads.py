@@ -10,6 +10,7 @@ import onnx
 import pytest
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
+from django.core.management import call_command
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -17,10 +18,10 @@ from onnx import TensorProto, helper
 
 from measurements import uploads
 from measurements.builtin_networks import NoFile, ensure_file, seed
-from measurements.graphs import GraphError, read
+from measurements.graphs import GraphError, features, read
 from measurements.models import Network
 from measurements.uploads import AlreadyStored, UploadRefused, read_features, store_network
-from measurements.zoo import BUILTINS
+from measurements.zoo import BUILTINS, build
 
 from .onnx_files import dense, graph, node, one_node, tensor, weight
 from .rows import make_network
@@ -184,6 +185,7 @@ def test_a_hostile_file_is_refused_with_its_reason(case, tmp_path):
 
 
 @given(st.binary(max_size=400))
+@hypothesis_settings(deadline=None)
 def test_any_bytes_are_refused_by_name(tmp_path_factory, data):
     file = tmp_path_factory.getbasetemp() / "any.onnx"
     file.write_bytes(data)
@@ -316,8 +318,32 @@ def test_a_built_in_file_that_is_gone_is_built_again_the_same():
 
 
 @pytest.mark.django_db
+def test_the_bytes_of_a_built_in_network_are_known_before_anything_built_it():
+    seed()
+    with pytest.raises(AlreadyStored) as known:
+        store_network(sent(build("efficientnet-b0")), name="mine", user=None)
+    assert known.value.network.builtin == "efficientnet-b0"
+
+
+@pytest.mark.django_db
 def test_an_uploaded_file_that_is_gone_cannot_be_built():
     network = store_network(sent(dense()), name="dense", user=None)
     network.file.storage.delete(network.file.name)
     with pytest.raises(NoFile):
         ensure_file(network)
+
+
+@pytest.mark.django_db
+def test_the_command_writes_a_built_in_graph_to_a_file(tmp_path):
+    call_command("seed_networks")
+    call_command("build_network", "efficientnet-b0", "--out", str(tmp_path / "b0.onnx"))
+    assert features(read(tmp_path / "b0.onnx")).parameters == 5_288_548
+    assert Network.objects.get(builtin="efficientnet-b0").sha256 is None
+
+
+@pytest.mark.django_db
+def test_the_command_without_a_file_stores_the_graph_with_its_network(capsys):
+    call_command("seed_networks")
+    call_command("build_network", "efficientnet-b0")
+    network = Network.objects.get(builtin="efficientnet-b0")
+    assert network.sha256 in capsys.readouterr().out and network.size_bytes > 21e6
