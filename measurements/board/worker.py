@@ -112,7 +112,8 @@ def _work(options: argparse.Namespace, stack: ExitStack) -> Celery:
 
 
 def _app(broker_url: str, name: str, station: Station, status: Status) -> Celery:
-    app = Celery("polyweb.board", broker=broker_url, set_as_current=False)
+    # No fixups: one of them would load Django wherever DJANGO_SETTINGS_MODULE happens to be set.
+    app = Celery("polyweb.board", broker=broker_url, set_as_current=False, fixups=[])
     app.conf.update(broker.celery_options(name))
     app.conf.update(accept_content=["json"], task_serializer="json", task_acks_late=False)
 
