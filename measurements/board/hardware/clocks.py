@@ -2,12 +2,15 @@
 
 Only the knobs that the board shows are written, and only with values of its own tables.
 The state from before is on disk before the first write, so that the clocks that a killed
-worker left behind are restored at its next start.
+worker left behind are restored at its next start, or by
+
+    python -m measurements.board.hardware.clocks STATE_DIR
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,8 +19,12 @@ from pathlib import Path
 import msgspec
 
 from measurements.board.hardware.knobs import find_cpus, find_gate, find_gpu, find_memory
+from measurements.board.hardware.machine import RealClock, SysFiles
 from measurements.board.hardware.protocol import Clock, Files, PointNotHeld
 from measurements.messages import OperatingPoint
+
+RESTORE_FILE = "clocks-to-restore.json"
+"""In the worker's state directory."""
 
 _SETTLE_S = 0.5
 """Longest wait for a clock to take; real ones take up to 0.014 s."""
@@ -222,3 +229,14 @@ def _sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def main() -> None:
+    """Restore what a worker with the state directory `argv[1]` left held on this machine."""
+    restore_file = Path(sys.argv[1]) / RESTORE_FILE
+    clocks = Clocks(SysFiles(Path("/")), RealClock(), restore_file=restore_file)
+    print("clocks restored" if clocks.restore_left_over() else "nothing to restore")
+
+
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from measurements.board.hardware import discovery
-from measurements.board.hardware.clocks import Clocks
+from measurements.board.hardware.clocks import RESTORE_FILE, Clocks
 from measurements.board.hardware.protocol import Clock, Files, LineSource
 from measurements.board.hardware.rails import rail_part, total_of
 from measurements.board.hardware.sampling import TegrastatsSampler
@@ -22,7 +22,6 @@ from measurements.messages import BoardInfo, NetworkFeatures, OperatingPoint, Pr
 LoadFactory = Callable[[NetworkFeatures, int, int], Load]
 """(network, batch size, seed) -> what serves it."""
 
-RESTORE_FILE = "clocks-to-restore.json"
 _FIRST_LINE_INTERVAL_MS = 100
 _FIRST_LINE_WITHIN_S = 3.0
 

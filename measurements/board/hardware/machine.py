@@ -87,12 +87,11 @@ class ChildTegrastats:
             reader.start()
             try:
                 yield
-                status = child.poll()
+                died = _has_ended(child)
             finally:
-                _end(child)
-                reader.join()
-            if status is not None:
-                raise SamplingStopped(self._farewell(status, complaints))
+                _end(child, reader)
+            if died:
+                raise SamplingStopped(self._farewell(child.returncode, complaints))
 
     def _start(self, interval_ms: int, complaints: IO[bytes]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -115,12 +114,19 @@ class ChildTegrastats:
         return f"{self._command[0]} ended by itself with status {status}: {words or 'no message'}"
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End the child and whatever it started, and nothing else."""
-    for ending in (signal.SIGTERM, signal.SIGKILL):
-        if child.poll() is None:
-            os.killpg(child.pid, ending)
-            try:
-                child.wait(_GRACE_S)
-            except subprocess.TimeoutExpired:
-                continue
+def _has_ended(child: subprocess.Popen[bytes]) -> bool:
+    """Whether the child is dead; it is not reaped, so that its group's number stays its own."""
+    return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _end(child: subprocess.Popen[bytes], reader: threading.Thread) -> None:
+    """End the child and whatever it started, and nothing else.
+
+    The reader is done when nobody holds the pipe any more. Until the child is reaped its
+    group's number cannot belong to another.
+    """
+    os.killpg(child.pid, signal.SIGTERM)
+    reader.join(_GRACE_S)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    reader.join()

@@ -1,0 +1,325 @@
+"""The Jetson adapter over a small tree of files and a stand-in for `tegrastats`."""
+
+import os
+import signal
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from measurements.board.hardware.clocks import RESTORE_FILE
+from measurements.board.hardware.jetson import JetsonBoard
+from measurements.board.hardware.machine import (
+    ChildTegrastats,
+    RealClock,
+    SamplingStopped,
+    SysFiles,
+)
+from measurements.board.hardware.sampling import TegrastatsSampler
+from measurements.messages import OperatingPoint, Rail
+from measurements.tests.jetson_tree import (
+    CPU_HZ,
+    EMC,
+    EMC_HZ,
+    EMC_RATES,
+    GPU,
+    GPU_HZ,
+    INA3221,
+    Kernel,
+    StepClock,
+    agx_orin,
+    without,
+)
+
+LINE = (
+    "01-03-2023 16:07:54 RAM 1/2MB (lfb 5x4MB) CPU [0%@729,off,3%@2201] EMC_FREQ 1%@204 "
+    "GR3D_FREQ 5%@[305,306] CV0@-256C CPU@41.5C PMIC@100C "
+    "VDD_GPU_SOC 2390mW/1mW VDD_CPU_CV 796mW/1mW VIN_SYS_5V0 3522mW/1mW"
+)
+
+
+class Lines:
+    """A line source that feeds one line as soon as it starts, at the clock's time."""
+
+    def __init__(self, clock, text):
+        self.clock, self.text = clock, text
+        self.intervals_ms = []
+
+    @contextmanager
+    def lines(self, interval_ms, feed):
+        self.intervals_ms.append(interval_ms)
+        if self.text:
+            feed(self.clock.now(), self.text)
+        yield
+
+
+def make_board(tmp_path, tree, *, text=LINE, loads=None, **options):
+    clock = StepClock()
+    lines = Lines(clock, text)
+    return JetsonBoard(
+        "bench-1",
+        files=Kernel(tmp_path / "root", tree),
+        clock=clock,
+        lines=lines,
+        loads=loads,
+        state_dir=tmp_path,
+        **options,
+    )
+
+
+def sh(script):
+    """A stand-in for tegrastats; it gets `--interval N` as $1 $2."""
+    return ["/bin/sh", "-c", script, "tegrastats"]
+
+
+class Heard:
+    """Keeps the lines it is fed, and lets a test wait for a number of them."""
+
+    def __init__(self):
+        self.lines = []
+        self._changed = threading.Condition()
+
+    def feed(self, t_s, line):
+        with self._changed:
+            self.lines.append((t_s, line))
+            self._changed.notify_all()
+
+    def wait_for(self, count):
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.lines) >= count, timeout=10)
+
+
+def is_running(pid):
+    """Whether the process lives; a dead one may wait to be reaped by somebody else."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_a_board_describes_itself_from_its_own_files(tmp_path):
+    info = make_board(tmp_path, agx_orin(), provenance="emulated", provenance_note="x").describe()
+    assert (info.name, info.kind, info.model) == (
+        "bench-1",
+        "agx-orin",
+        "NVIDIA Jetson AGX Orin Developer Kit",
+    )
+    assert (info.l4t, info.jetpack) == ("35.4.1", "5")
+    assert (info.gpu_hz, info.emc_hz, info.cpu_hz) == (GPU_HZ, EMC_HZ, CPU_HZ)
+    assert (info.provenance, info.provenance_note) == ("emulated", "x")
+    assert info.sensor_lag_s == pytest.approx(0.422)
+    assert info.problems == []
+
+
+def test_the_rails_carry_their_part_and_the_step_that_the_shunt_gives(tmp_path):
+    # 40 uV over 2 mOhm is 20 mA: 0.38 W at 19 V, 0.1 W at 5 V.
+    assert make_board(tmp_path, agx_orin()).describe().rails == [
+        Rail(name="VDD_GPU_SOC", part="gpu", in_total=True, step_w=0.38),
+        Rail(name="VDD_CPU_CV", part="cpu", in_total=True, step_w=0.38),
+        Rail(name="VIN_SYS_5V0", part="other", in_total=True, step_w=0.1),
+    ]
+
+
+def test_a_channel_that_is_wired_to_nothing_is_no_rail(tmp_path):
+    tree = agx_orin() | {f"{INA3221}/in3_label": "NC\n"}
+    assert [rail.name for rail in make_board(tmp_path, tree).describe().rails] == [
+        "VDD_GPU_SOC",
+        "VDD_CPU_CV",
+    ]
+
+
+def test_the_rails_of_jetpack_4_come_from_its_own_driver(tmp_path):
+    iio = "/sys/bus/i2c/drivers/ina3221x/7-0040/iio:device0"
+    tree = without(agx_orin(), INA3221) | {
+        f"{iio}/rail_name_0": "VDD_IN\n",
+        f"{iio}/rail_name_1": "VDD_CPU_GPU_CV\n",
+    }
+    info = make_board(tmp_path, tree).describe()
+    assert info.rails == [
+        Rail(name="VDD_IN", part="input", in_total=True),
+        Rail(name="VDD_CPU_GPU_CV", part="gpu", in_total=False),
+    ]
+    assert info.sensor_lag_s == pytest.approx(0.4224)
+
+
+def test_without_readable_sensors_the_first_line_names_the_rails(tmp_path):
+    board = make_board(tmp_path, without(agx_orin(), INA3221))
+    rails = board.describe().rails
+    assert [(rail.name, rail.step_w) for rail in rails] == [
+        ("VDD_GPU_SOC", None),
+        ("VDD_CPU_CV", None),
+        ("VIN_SYS_5V0", None),
+    ]
+    assert all(rail.in_total for rail in rails)
+
+
+def test_a_board_that_shows_no_rail_at_all_says_so(tmp_path):
+    info = make_board(tmp_path, without(agx_orin(), INA3221), text="").describe()
+    assert info.rails == []
+    assert [text for text in info.problems if "tegrastats needs root" in text]
+
+
+def test_rails_of_an_unknown_board_make_no_total(tmp_path):
+    tree = agx_orin() | {f"{INA3221}/in1_label": "VDD_NEW\n"}
+    info = make_board(tmp_path, tree).describe()
+    assert not any(rail.in_total for rail in info.rails)
+    assert [text for text in info.problems if "total" in text]
+
+
+def test_a_memory_clock_that_needs_root_is_a_problem_in_plain_words(tmp_path):
+    info = make_board(tmp_path, without(agx_orin(), EMC_RATES)).describe()
+    assert info.emc_hz == []
+    assert [text for text in info.problems if "root" in text]
+
+
+def test_a_tree_with_nothing_in_it_is_described_without_guesses(tmp_path):
+    info = make_board(tmp_path, {}, text="").describe()
+    assert (info.kind, info.model, info.l4t, info.jetpack) == ("unknown", "", None, None)
+    assert (info.gpu_hz, info.emc_hz, info.cpu_hz, info.rails) == ([], [], [], [])
+    assert info.default == OperatingPoint()
+    assert len(info.problems) == 4
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        ("NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super", "orin-nano"),
+        ("NVIDIA Jetson Xavier NX Developer Kit", "xavier-nx"),
+        ("NVIDIA Jetson TX2 Developer Kit", "tx2"),
+        ("NVIDIA Jetson AGX Thor Developer Kit", "agx-thor"),
+        ("quill", "tegra234"),
+    ],
+)
+def test_the_kind_is_the_models_short_name_or_its_soc(tmp_path, model, kind):
+    tree = agx_orin() | {"/proc/device-tree/model": model + "\0"}
+    assert make_board(tmp_path, tree).describe().kind == kind
+
+
+def test_the_installed_jetpack_is_believed_before_the_l4t(tmp_path):
+    status = "Package: nvidia-jetpack\nStatus: install ok\nVersion: 5.1.2-b104\n\nPackage: x\n"
+    tree = agx_orin() | {"/var/lib/dpkg/status": status}
+    assert make_board(tmp_path, tree).describe().jetpack == "5.1.2"
+
+
+def test_the_default_is_what_stood_before_anything_was_held(tmp_path):
+    board = make_board(tmp_path, agx_orin())
+    with board.holding(OperatingPoint(emc_hz=EMC_HZ[0])) as held:
+        assert board.describe().default == OperatingPoint(
+            gpu_min_hz=GPU_HZ[0], gpu_max_hz=GPU_HZ[-1]
+        )
+        assert board.point() == held
+
+
+def test_making_a_board_restores_what_a_killed_worker_left(tmp_path):
+    board = make_board(tmp_path, agx_orin())
+    with board.holding(OperatingPoint(gpu_min_hz=GPU_HZ[1], emc_hz=EMC_HZ[0])):
+        left_over = (tmp_path / RESTORE_FILE).read_bytes()
+    held = {f"{GPU}/min_freq": str(GPU_HZ[1]), f"{EMC}/mrq_rate_locked": "1"}
+    (tmp_path / RESTORE_FILE).write_bytes(left_over)
+
+    assert make_board(tmp_path, agx_orin() | held).describe().default == OperatingPoint(
+        gpu_min_hz=GPU_HZ[0], gpu_max_hz=GPU_HZ[-1]
+    )
+
+
+def test_a_sample_has_the_rails_in_the_boards_order_and_the_hottest_real_zone(tmp_path):
+    board = make_board(tmp_path, agx_orin())
+    board.clock.sleep_until(7.5)
+    with board.sampling(50) as sampler:
+        (sample,) = sampler.samples
+    assert sample.t_s == 7.5
+    assert sample.rails_w == (2.39, 0.796, 3.522)
+    assert (sample.gpu_mhz, sample.emc_mhz, sample.cpu_mhz) == (306, 204, 2201)
+    assert (sample.temp_c, sample.gpu_busy_percent) == (41.5, 5)
+
+
+def test_the_board_hands_on_what_serves_its_requests(tmp_path):
+    board = make_board(tmp_path, agx_orin(), loads=lambda *asked: asked)
+    assert board.load("network", batch_size=4, seed=9) == ("network", 4, 9)
+
+
+def test_a_rail_that_a_line_leaves_out_is_unknown_not_zero():
+    sampler = TegrastatsSampler(["VDD_IN", "VDD_SOC"])
+    sampler.feed(1.0, "VDD_IN 5251mW/1mW")
+    assert sampler.samples[0].rails_w == (5.251, None)
+
+
+def test_messages_between_the_lines_are_counted_and_add_no_sample():
+    sampler = TegrastatsSampler(["VDD_IN"])
+    for line in ("Warning: no", "", "no"):
+        sampler.feed(1.0, line)
+    assert (sampler.samples, sampler.unknown_tokens) == ([], {"Warning:": 1, "no": 2})
+
+
+def test_a_child_is_stamped_on_arrival_and_gets_the_interval():
+    heard, clock = Heard(), RealClock()
+    began_s = clock.now()
+    with ChildTegrastats(sh('echo "$1 $2"; exec sleep 1000'), clock).lines(50, heard.feed):
+        heard.wait_for(1)
+    ((t_s, line),) = heard.lines
+    assert line == "--interval 50"
+    assert began_s < t_s < clock.now()
+
+
+def test_the_end_of_a_line_that_never_came_is_dropped():
+    heard = Heard()
+    program = sh('trap "printf half; exit" TERM; echo whole; sleep 1000 & wait')
+    with ChildTegrastats(program, RealClock()).lines(50, heard.feed):
+        heard.wait_for(1)
+    assert [line for _, line in heard.lines] == ["whole"]
+
+
+def test_leaving_the_block_ends_the_child_and_its_children_only():
+    heard = Heard()
+    bystander = ChildTegrastats(sh("echo $$; exec sleep 1000"), RealClock())
+    program = sh("sleep 1000 & echo $!; echo $$; wait")
+    with bystander.lines(50, (other := Heard()).feed):
+        other.wait_for(1)
+        with ChildTegrastats(program, RealClock()).lines(50, heard.feed):
+            heard.wait_for(2)
+        assert not is_running(int(heard.lines[1][1]))
+        assert is_running(int(other.lines[0][1]))
+    assert not is_running(int(other.lines[0][1]))
+
+
+def test_a_child_that_dies_while_it_is_needed_is_noticed():
+    heard = Heard()
+    program = ChildTegrastats(sh("echo broken >&2; echo $$; exec sleep 1000"), RealClock())
+    with pytest.raises(SamplingStopped, match="status -9: broken"), program.lines(50, heard.feed):
+        heard.wait_for(1)
+        os.kill(int(heard.lines[0][1]), signal.SIGKILL)
+        os.waitid(os.P_PID, int(heard.lines[0][1]), os.WEXITED | os.WNOWAIT)
+
+
+def test_what_a_dead_child_left_running_is_ended_too():
+    heard = Heard()
+    program = ChildTegrastats(sh("sleep 1000 & echo $!; echo $$"), RealClock())
+    with pytest.raises(SamplingStopped), program.lines(50, heard.feed):
+        heard.wait_for(2)
+        os.waitid(os.P_PID, int(heard.lines[1][1]), os.WEXITED | os.WNOWAIT)
+    assert not is_running(int(heard.lines[0][1]))
+
+
+def test_a_program_that_does_not_exist_is_an_error_at_the_start():
+    missing = ChildTegrastats("/nonexistent/tegrastats", RealClock())
+    with pytest.raises(FileNotFoundError), missing.lines(50, print):
+        pass
+
+
+def test_files_are_never_created_by_writing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        SysFiles(tmp_path).write("/sys/new", "1")
+
+
+def test_found_paths_are_the_boards_own(tmp_path):
+    files = Kernel(tmp_path, agx_orin())
+    assert files.glob("/sys/class/devfreq/*")[0] == GPU
+
+
+def test_the_real_clock_sleeps_until_a_time_and_not_for_one():
+    clock = RealClock()
+    clock.sleep_until(began_s := clock.now())
+    clock.sleep_until(began_s + 0.01)
+    assert clock.now() >= began_s + 0.01
