@@ -31,7 +31,7 @@ def run(options: Options) -> None:
     Raises:
         StackError: A stage failed, or a program died again and again.
     """
-    _check_address(options)
+    check_address(options)
     with Supervisor(settings.VAR_DIR, url=options.url, say=_say) as supervisor:
         _stop_on_signals(supervisor)
         try:
@@ -59,8 +59,12 @@ def _start(supervisor: Supervisor, options: Options) -> None:
         stages.demo_sweep(supervisor)
 
 
-def _check_address(options: Options) -> None:
-    """Refuse an address that cannot be listened on, or that would send passwords in clear."""
+def check_address(options: Options) -> None:
+    """See that the web server may and can listen there.
+
+    Raises:
+        StackError: It would send passwords in clear, or cannot listen.
+    """
     if not _is_loopback(options.host) and not settings.ON_TLS:
         raise StackError(
             f"--host {options.host} would send passwords and tokens in clear. Put a TLS proxy "
@@ -79,7 +83,12 @@ def _check_address(options: Options) -> None:
 
 
 def _is_loopback(host: str) -> bool:
-    return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        raise StackError(f"--host: {host!r} is no IP address and not localhost.") from None
 
 
 def _stop_on_signals(supervisor: Supervisor) -> None:
