@@ -34,12 +34,14 @@ class Column:
     text: str
     key: str = ""
     order_by: str = ""
+    unit: str = ""
     is_number: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
     text: str
+    unit: str
     href: str
     aria_sort: str
     is_number: bool
@@ -77,7 +79,7 @@ def headings(query: QueryDict, columns: Sequence[Column], *, default: str) -> li
         turned = f"-{column.key}" if is_sorted and direction == "ascending" else column.key
         href = url(query, sort=turned, page=None) if column.key else ""
         aria = direction if is_sorted else ""
-        found.append(Heading(column.text, href, aria, column.is_number))
+        found.append(Heading(column.text, column.unit, href, aria, column.is_number))
     return found
 
 

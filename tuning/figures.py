@@ -23,6 +23,7 @@ AXIS_TITLES = {
     "gpu_min_hz": "GPU min clock (MHz)",
     "emc_hz": "Memory clock (MHz)",
 }
+MOST_LEVEL_LABELS = 8
 LOG_FROM_RATIO = 12.0
 """An axis whose largest value is this many times the smallest is logarithmic."""
 
@@ -183,6 +184,7 @@ def _clock_axis(axis: Axis, labels: list[str]) -> dict[str, object]:
         "categoryorder": "array",
         "categoryarray": labels,
         "range": [-0.5, len(labels) - 0.5],
+        **({"tickangle": -45} if len(labels) > MOST_LEVEL_LABELS else {}),
     }
 
 

@@ -25,8 +25,12 @@ class LaunchForm(forms.Form):
     network = forms.ModelChoiceField(
         Network.objects.order_by("flops_per_item"), empty_label=None, label="Network"
     )
-    objective = forms.ChoiceField(choices=Sweep.Objective, label="Minimise")
-    arrivals = forms.ChoiceField(choices=Run.ArrivalsKind, label="Requests arrive")
+    objective = forms.ChoiceField(
+        choices=Sweep.Objective, initial=Sweep.Objective.BUSY, label="Minimise"
+    )
+    arrivals = forms.ChoiceField(
+        choices=Run.ArrivalsKind, initial=Run.ArrivalsKind.BACK_TO_BACK, label="Requests arrive"
+    )
     rate_hz = forms.FloatField(
         min_value=0.01, max_value=100_000, required=False, label="Rate, requests/s"
     )
@@ -40,7 +44,7 @@ class LaunchForm(forms.Form):
         help_text="Empty: no limit.",
     )
     slo_statistic = forms.ChoiceField(
-        choices=Sweep.SloStatistic, initial=Sweep.SloStatistic.P95, label="on the"
+        choices=Sweep.SloStatistic, initial=Sweep.SloStatistic.P95, label="The limit holds for the"
     )
     requests = forms.IntegerField(
         min_value=1, max_value=MOST_REQUESTS, initial=1000, label="Requests per run"
@@ -64,9 +68,9 @@ class LaunchForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
-        self.device: Device | None = self._chosen("device")
-        self.network: Network | None = self._chosen("network")
-        self.knobs = knobs.knobs_of(self.device)
+        self.chosen_device: Device | None = self._chosen("device")
+        self.chosen_network: Network | None = self._chosen("network")
+        self.knobs = knobs.knobs_of(self.chosen_device)
         for knob in self.knobs:
             self.fields.update(knob.fields)
             for name, value in knobs.first_choice(knob).items():
@@ -86,13 +90,13 @@ class LaunchForm(forms.Form):
     @property
     def offered_batch_sizes(self) -> list[int]:
         """Those on offer; a network whose batch axis is fixed has only one."""
-        if self.network is None or self.network.batch_is_dynamic:
+        if self.chosen_network is None or self.chosen_network.batch_is_dynamic:
             return list(knobs.BATCH_SIZES)
-        return [(self.network.input_shape[:1] or [1])[0] or 1]
+        return [(self.chosen_network.input_shape[:1] or [1])[0] or 1]
 
     @property
     def default_name(self) -> str:
-        return f"{self.network or 'Sweep'} on {self.device or 'a board'}"
+        return f"{self.chosen_network or 'Sweep'} on {self.chosen_device or 'a board'}"
 
     @property
     def knob_fields(self) -> list[dict[str, Any]]:
@@ -101,6 +105,15 @@ class LaunchForm(forms.Form):
         return [
             {"knob": knob, **{part: self[f"{knob.name}_{part}"] for part in parts}}
             for knob in self.knobs
+        ]
+
+    @property
+    def told_errors(self) -> list[tuple[str, str]]:
+        """(label, error) of everything that is wrong; the label is empty for the whole form."""
+        return [
+            (str(self.fields[name].label) if name in self.fields else "", error)
+            for name, errors in self.errors.items()
+            for error in errors
         ]
 
     @property
@@ -161,10 +174,10 @@ class LaunchForm(forms.Form):
         for name, values in chosen.items():
             if values == () and f"{name}_how" not in self.errors:
                 self.add_error(f"{name}_how", self._why_empty(name))
-        if self.device is None:
+        if self.chosen_device is None:
             return
-        lows = chosen.get("gpu_min_hz") or _known(self.device.default_gpu_min_hz)
-        highs = chosen.get("gpu_max_hz") or _known(self.device.default_gpu_max_hz)
+        lows = chosen.get("gpu_min_hz") or _known(self.chosen_device.default_gpu_min_hz)
+        highs = chosen.get("gpu_max_hz") or _known(self.chosen_device.default_gpu_max_hz)
         if not lows or not highs:
             return
         if min(lows) > max(highs):
@@ -183,7 +196,7 @@ class LaunchForm(forms.Form):
 
     def _check_size(self, cleaned: dict[str, Any]) -> None:
         size, budget = knobs.size_of(self.axes), cleaned.get("budget_trials")
-        if not size or self.device is None:
+        if not size or self.chosen_device is None:
             return
         if size > MOST_POINTS:
             self.add_error(

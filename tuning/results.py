@@ -10,13 +10,14 @@ import math
 import uuid
 from dataclasses import dataclass
 
-from django.db.models import BooleanField, Case, F, FloatField, Q, QuerySet, Value, When
+from django.db.models import Avg, BooleanField, Case, F, FloatField, Q, QuerySet, Value, When
 from django.urls import reverse
 
 from measurements.models import Run
 
 from .models import Sweep, Trial, TrialRun
 
+RECENT = 8
 STATISTIC_LABELS = {"mean": "mean", "p50": "median", "p95": "p95", "p99": "p99"}
 
 
@@ -197,6 +198,16 @@ def progress(sweep: Sweep) -> Progress:
         board_s=sweep.board_s(),
         runs=TrialRun.objects.filter(trial__sweep=sweep).count(),
     )
+
+
+def pace_s(sweep: Sweep) -> float | None:
+    """Wall seconds that its latest runs took each; None before the first has ended."""
+    runs = Run.objects.done().filter(trial_run__trial__sweep=sweep, claimed_at__isnull=False)
+    recent = runs.order_by("-finished_at")[:RECENT].values("pk")
+    taken = Run.objects.filter(pk__in=recent).aggregate(
+        each=Avg(F("finished_at") - F("claimed_at"))
+    )
+    return None if taken["each"] is None else float(taken["each"].total_seconds())
 
 
 def _within(sweep: Sweep, column: str) -> Q:

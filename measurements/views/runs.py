@@ -1,13 +1,216 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+from django_htmx.http import HttpResponseClientRefresh
+
+from measurements import browsing, figures, traces
+from measurements.browsing import Column, FilterRow
+from measurements.energy import not_attributed
+from measurements.figures import EnergyShare, Mark
+from measurements.forms.logs import LogImportForm
+from measurements.messages import Rail
+from measurements.models import Device, Network, Run, RunQuerySet, Verdict
+from measurements.roles import OPERATOR, role_required
+
+FILTERS = {"state": "state", "device": "device__name", "network": "network__name",
+           "origin": "origin"}  # fmt: skip
+COLUMNS = (
+    Column("Run", "network", "network__name"),
+    Column("State", "state", "state"),
+    Column("Device", "device", "device__name"),
+    Column("Batch", "batch", "batch_size", is_number=True),
+    Column("GPU max", "gpu", "gpu_max_hz", unit="MHz", is_number=True),
+    Column("Memory", "memory", "emc_hz", unit="MHz", is_number=True),
+    Column("CPU", "cpu", "cpu_hz", unit="MHz", is_number=True),
+    Column("Busy", "busy", "busy_energy_j", unit="mJ/request", is_number=True),
+    Column("At-rate", "at_rate", "at_rate_energy_j", unit="mJ/request", is_number=True),
+    Column("p95", "p95", "latency_p95_ms", unit="ms", is_number=True),
+    Column("Power", "power", "mean_power_w", unit="W", is_number=True),
+    Column("Queued", "queued", "queued_at"),
+)
+NO_RATE = "Requests came back to back: there is no rate."
+OPEN = (Run.State.QUEUED, Run.State.RUNNING)
 
 
-def run_list(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return HttpResponse("not yet")
+@require_GET
+def run_list(request: HttpRequest) -> HttpResponse:
+    wanted = {FILTERS[key]: request.GET[key] for key in FILTERS if request.GET.get(key)}
+    runs = _in_mj().select_related("device", "network").defer("manifest").filter(**wanted)
+    runs = browsing.ordered(runs, request.GET, COLUMNS, default="-queued")
+    context = {
+        "pages": browsing.pages(runs, request.GET),
+        "headings": browsing.headings(request.GET, COLUMNS, default="-queued"),
+        "filters": _filters(request),
+        "is_filtered": bool(wanted),
+    }
+    return render(request, "measurements/run_list.html", context)
 
 
-def run_detail(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return HttpResponse("not yet")
+@require_GET
+def run_detail(request: HttpRequest, run_id: str) -> HttpResponse:
+    runs = _in_mj().select_related("device", "network", "created_by")
+    run = get_object_or_404(runs.prefetch_related("phases"), pk=run_id)
+    if request.htmx:
+        return _news(request, run)
+    rails = _rails(run)
+    link, is_log = _trial_link(run), run.origin == Run.Origin.IMPORTED_LOG
+    context = {
+        "run": run,
+        "is_open": run.state in OPEN,
+        "rails": rails,
+        "not_attributed": _not_attributed(run, rails),
+        "faults": run.verdicts.filter(severity=Verdict.Severity.INVALID),
+        "notes": run.verdicts.filter(severity=Verdict.Severity.NOTE),
+        "no_busy": "A log does not say when inferences ran." if is_log else "See the verdicts.",
+        "no_at_rate": "See the verdicts." if is_log or run.rate_hz else NO_RATE,
+        "link": link,
+        "drawn": _figures(run, rails, link),
+        **_neighbours(link),
+    }
+    return render(request, "measurements/run_detail.html", context)
 
 
-def import_log(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return HttpResponse("not yet")
+@require_http_methods(["GET", "POST"])
+@role_required(OPERATOR)
+def import_log(request: HttpRequest) -> HttpResponse:
+    form = LogImportForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid() and (run := form.store(by=request.user)):
+        return redirect(run)
+    status = 422 if request.method == "POST" else 200
+    return render(request, "measurements/import_log.html", {"form": form}, status=status)
+
+
+def _in_mj() -> RunQuerySet:
+    """Runs with their energies per request in mJ, as tables show them."""
+    return Run.objects.annotate(
+        busy_energy_mj=F("busy_energy_j") * 1e3, at_rate_energy_mj=F("at_rate_energy_j") * 1e3
+    )
+
+
+def _filters(request: HttpRequest) -> list[FilterRow]:
+    """Chips for every state and origin, and for the devices and networks that have runs."""
+    named = {
+        "device": ("Device", Device.objects.filter(runs__isnull=False)),
+        "network": ("Network", Network.objects.filter(runs__isnull=False)),
+    }
+    rows = [browsing.filter_row(request.GET, "state", "State", Run.State.choices)]
+    for key, (label, subjects) in named.items():
+        names = subjects.order_by("name").distinct().values_list("name", "name")
+        rows.append(browsing.filter_row(request.GET, key, label, names))
+    return [*rows, browsing.filter_row(request.GET, "origin", "Origin", Run.Origin.choices)]
+
+
+def _news(request: HttpRequest, run: Run) -> HttpResponse:
+    """What a page of a run under way asks for: how far it is, or to be loaded anew."""
+    if run.state not in OPEN:
+        return HttpResponseClientRefresh()
+    return render(request, "measurements/_run_live.html", {"run": run, "is_open": True})
+
+
+def _trial_link(run: Run) -> Any:
+    """The link to the trial that asked for this run; None if nothing did."""
+    try:
+        return run.trial_run
+    except ObjectDoesNotExist:
+        return None
+
+
+def _neighbours(link: Any) -> dict[str, Any]:
+    """The latest runs of the trials before and after in the same sweep."""
+    if link is None:
+        return {}
+    trials, number = link.trial.sweep.trials, link.trial.number
+    runs = Run.objects.order_by("-queued_at")
+    return {
+        "before": runs.filter(trial_run__trial__in=trials.filter(number=number - 1)).first(),
+        "after": runs.filter(trial_run__trial__in=trials.filter(number=number + 1)).first(),
+    }
+
+
+def _rails(run: Run) -> list[dict[str, Any]]:
+    """Each rail with what it feeds and the joules that it adds to a request."""
+    known = {rail["name"]: rail for rail in run.manifest.get("board", {}).get("rails", [])}
+    busy = run.rail_busy_energy_j or [None] * len(run.rails)
+    at_rate = run.rail_at_rate_energy_j or [None] * len(run.rails)
+    return [
+        {
+            "name": name,
+            "part": known.get(name, {}).get("part", "other"),
+            "in_total": name in run.total_of,
+            "busy_j": busy_j,
+            "at_rate_j": at_rate_j,
+            "busy_mj": _milli(busy_j),
+            "at_rate_mj": _milli(at_rate_j),
+        }
+        for name, busy_j, at_rate_j in zip(run.rails, busy, at_rate, strict=True)
+    ]
+
+
+def _not_attributed(run: Run, rails: list[dict[str, Any]]) -> dict[str, float | None]:
+    known = msgspec.convert([_rail(rail) for rail in rails], list[Rail])
+    busy_j = not_attributed(known, [rail["busy_j"] for rail in rails])
+    at_rate_j = not_attributed(known, [rail["at_rate_j"] for rail in rails])
+    return {
+        "busy_j": busy_j,
+        "at_rate_j": at_rate_j,
+        "busy_mj": _milli(busy_j),
+        "at_rate_mj": _milli(at_rate_j),
+    }
+
+
+def _milli(value_j: float | None) -> float | None:
+    return None if value_j is None else value_j * 1e3
+
+
+def _rail(rail: dict[str, Any]) -> dict[str, Any]:
+    return {key: rail[key] for key in ("name", "part", "in_total")}
+
+
+def _figures(run: Run, rails: list[dict[str, Any]], link: Any) -> list[tuple[str, Any]]:
+    """(id, figure) for whatever this run has to show."""
+    drawn = []
+    parts = {rail["name"]: rail["part"] for rail in rails}
+    if (trace := traces.power_trace(run, parts=parts)) is not None:
+        drawn.append(("trace", figures.power_trace(trace, phases=traces.phases(run))))
+    what, key = ("Busy", "busy_j") if run.busy_energy_j is not None else ("At-rate", "at_rate_j")
+    shares = [
+        EnergyShare(rail["name"], rail["part"], rail[key])
+        for rail in rails
+        if rail[key] is not None
+    ]
+    if (rest := _not_attributed(run, rails)[key]) is not None:
+        shares.append(EnergyShare("not attributed", "other", rest))
+    if shares:
+        drawn.append(("rails", figures.rail_energy(shares, what=f"{what} energy per request")))
+    if (latencies_ms := _latencies_ms(run)) is not None:
+        marks = _marks(run, link)
+        drawn.append(("latency", figures.latency_histogram(latencies_ms, marks=marks)))
+    return [(name, figure.to_plotly_json()) for name, figure in drawn]
+
+
+def _latencies_ms(run: Run) -> np.ndarray | None:
+    try:
+        log = run.request_log
+    except ObjectDoesNotExist:
+        return None
+    if not log.end_s:
+        return None
+    return (np.array(log.end_s) - np.array(log.arrival_s)) * 1e3
+
+
+def _marks(run: Run, link: Any) -> list[Mark]:
+    known = (("median", run.latency_p50_ms), ("p95", run.latency_p95_ms),
+             ("p99", run.latency_p99_ms))  # fmt: skip
+    marks = [Mark(f"{name} {value:.3g} ms", value) for name, value in known if value is not None]
+    if link is not None and link.trial.sweep.slo_ms is not None:
+        slo_ms = link.trial.sweep.slo_ms
+        marks.append(Mark(f"SLO {slo_ms:g} ms", slo_ms, "--bad"))
+    return marks

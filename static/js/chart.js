@@ -26,7 +26,11 @@
       const flat = token(trace.meta.flat);
       trace.colorscale = [[0, flat], [1, flat]];
     }
-    if (trace.colorbar) trace.colorbar.tickfont = { color: token("--text-quiet") };
+    if (trace.colorbar) {
+      const font = { color: token("--text-quiet"), size: 12 };
+      trace.colorbar.tickfont = font;
+      trace.colorbar.title.font = font;
+    }
     if (!colour) return;
     trace.line = { ...trace.line, color: colour };
     trace.marker = { ...trace.marker, color: colour };

@@ -105,7 +105,7 @@ def test_the_csv_has_a_line_for_each_trial(viewer):
     make_trial(sweep)
     make_trial(sweep, latency_p95_upper_ms=60)
     answer = viewer.get(reverse("sweep_csv", args=[sweep.pk]))
-    lines = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    lines = list(csv.DictReader(io.StringIO(answer.content.decode())))
     assert [line["trial"] for line in lines] == ["1", "2"]
     assert [line["meets_slo"] for line in lines] == ["True", "False"]
     assert lines[0]["energy_j_per_request"] == "0.4"

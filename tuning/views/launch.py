@@ -112,7 +112,7 @@ def _size(form: LaunchForm) -> Size:
 
 def _estimate(form: LaunchForm) -> Estimate | None:
     cleaned = form.cleaned_data
-    device, network, requests = form.device, form.network, cleaned.get("requests")
+    device, network, requests = form.chosen_device, form.chosen_network, cleaned.get("requests")
     if device is None or network is None or requests is None:
         return None
     return trial_time(

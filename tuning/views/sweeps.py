@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import csv
-import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
 from django.db.models import Count, Q
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_POST
 
@@ -28,7 +26,7 @@ COLUMNS = (
     Column("Device", "device", "device__name"),
     Column("Network", "network", "network__name"),
     Column("Strategy"),
-    Column("SLO, ms", "slo", "slo_ms", is_number=True),
+    Column("SLO", "slo", "slo_ms", unit="ms", is_number=True),
     Column("Trials", "trials", "observed", is_number=True),
     Column("Launched", "created", "created_at"),
 )
@@ -74,9 +72,10 @@ def sweep_progress(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_GET
-def sweep_csv(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+def sweep_csv(request: HttpRequest, pk: int) -> HttpResponse:
     sweep = _sweep(pk)
-    response = StreamingHttpResponse(_csv_lines(sweep), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    csv.writer(response).writerows(_csv_rows(sweep))
     name = f"{slugify(sweep.name) or 'sweep'}-{sweep.pk}-trials.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
@@ -143,11 +142,9 @@ def _standing(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
 
 
 def _eta_s(sweep: Sweep, progress: results.Progress, planned: int) -> float | None:
-    """Seconds from now at the pace so far; None before the first trial or when nothing moves."""
-    if not progress.ended or sweep.state != Sweep.State.RUNNING:
-        return None
-    passed = (timezone.now() - sweep.created_at) / dt.timedelta(seconds=1)
-    return passed / progress.ended * max(0, planned - progress.ended)
+    """Seconds from now at the pace of the latest runs; None when that is not known."""
+    pace_s = results.pace_s(sweep) if sweep.state == Sweep.State.RUNNING else None
+    return None if pace_s is None else pace_s * max(0, planned - progress.ended)
 
 
 def _findings(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
@@ -175,27 +172,15 @@ def _findings(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
     }
 
 
-class _Echo:
-    """A file for csv.writer that hands each line on."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _csv_lines(sweep: Sweep) -> Iterator[str]:
-    names = sweep.space().names
-    write = csv.writer(_Echo()).writerow
-    statistic = sweep.slo_statistic
-    yield write(
-        ["trial", "state", *names, "energy_j_per_request", "energy_half_width_j",
-         f"latency_{statistic}_ms", f"latency_{statistic}_upper_ms", "meets_slo", "mean_power_w",
-         "board_s", "run", "run_state", "device", "provenance", "network", "objective"]
-    )  # fmt: skip
+def _csv_rows(sweep: Sweep) -> Iterator[list[object]]:
+    names, statistic = sweep.space().names, sweep.slo_statistic
+    yield ["trial", "state", *names, "energy_j_per_request", "energy_half_width_j",
+           f"latency_{statistic}_ms", f"latency_{statistic}_upper_ms", "meets_slo",
+           "mean_power_w", "board_s", "run", "run_state", "device", "provenance", "network",
+           "objective"]  # fmt: skip
     for row in results.rows(sweep, results.latest(sweep), names):
-        yield write(
-            [row.number, row.state, *(row.point[name] for name in names), row.energy_j,
-             row.half_width_j, row.latency_ms, row.upper_ms,
-             row.meets_slo if row.is_measured else None, row.power_w, row.board_s, row.run_id,
-             row.run_state, sweep.device.name, sweep.device.provenance, sweep.network.name,
-             sweep.objective]
-        )  # fmt: skip
+        yield [row.number, row.state, *(row.point[name] for name in names), row.energy_j,
+               row.half_width_j, row.latency_ms, row.upper_ms,
+               row.meets_slo if row.is_measured else None, row.power_w, row.board_s, row.run_id,
+               row.run_state, sweep.device.name, sweep.device.provenance, sweep.network.name,
+               sweep.objective]  # fmt: skip
