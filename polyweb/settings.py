@@ -5,6 +5,7 @@ secret key kept under `var/`.
 """
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 import plotly
@@ -29,8 +30,9 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
+HERE = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[*HERE, urlsplit(PUBLIC_URL).hostname])
 ON_TLS = PUBLIC_URL.startswith("https://")
 
 INSTALLED_APPS = [
@@ -85,6 +87,8 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL")
+if not REDIS_URL.startswith("rediss://") and urlsplit(REDIS_URL).hostname not in [*HERE, "::1"]:
+    raise ImproperlyConfigured("REDIS_URL off this machine must be rediss:// (TLS)")
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",

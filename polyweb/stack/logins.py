@@ -10,9 +10,10 @@ from measurements.board import broker
 from polyweb.stack.errors import StackError
 
 
-def grant(broker_url: str, board_name: str) -> str:
+def grant(broker_url: str, board_name: str, *, seen_as: str | None = None) -> str:
     """Make or renew the login of a board; its broker URL, password included.
 
+    `seen_as` is the broker's URL as the board reaches it, where that is another one.
     An older password stops working at once. The mutex over putting back old messages
     is held for good: the application's own lease brings a lost plan back, and sooner.
 
@@ -37,7 +38,7 @@ def grant(broker_url: str, board_name: str) -> str:
         ) from error
     finally:
         client.close()
-    return _with_login(broker_url, user, password)
+    return _with_login(seen_as or broker_url, user, password)
 
 
 def _with_login(url: str, user: str, password: str) -> str:

@@ -2,6 +2,7 @@
 
 import errno
 import ipaddress
+import os
 import signal
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ def run(options: Options) -> None:
         StackError: A stage failed, or a program died again and again.
     """
     check_address(options)
+    os.environ.setdefault("PUBLIC_URL", options.url)
     with Supervisor(settings.VAR_DIR, url=options.url, say=_say) as supervisor:
         _stop_on_signals(supervisor)
         try:

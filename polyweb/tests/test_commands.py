@@ -47,3 +47,10 @@ def test_a_file_is_not_replaced_unless_forced(tmp_path, command):
 def test_a_broker_login_is_written_with_the_boards_own_user(tmp_path):
     call_command("board_login", "orin-1", "--out", str(tmp_path / "broker"))
     assert "://board.orin-1:" in (tmp_path / "broker").read_text()
+
+
+def test_a_board_elsewhere_gets_the_address_that_it_can_reach(tmp_path):
+    arguments = ["--out", str(tmp_path / "broker"), "--broker", "rediss://polyweb.example:6380"]
+    call_command("board_login", "orin-1", *arguments)
+    url = (tmp_path / "broker").read_text().strip()
+    assert url.startswith("rediss://board.orin-1:") and url.endswith("@polyweb.example:6380")
