@@ -3,6 +3,10 @@
   "use strict";
 
   function prepare(root) {
+    for (const area of root.querySelectorAll(".table-scroll")) {
+      // A table wider than the page is scrolled with the arrow keys, too.
+      if (area.scrollWidth > area.clientWidth) area.tabIndex = 0;
+    }
     for (const row of root.querySelectorAll("tr[data-href]:not([tabindex])")) row.tabIndex = 0;
   }
 
