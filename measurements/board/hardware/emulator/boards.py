@@ -108,7 +108,7 @@ class Engine:
     """Exponent of the smooth maximum; large is a sharp roofline."""
     jitter: float
     image_cpu_cycles: float
-    pixel_cpu_cycles: float
+    value_cpu_cycles: float
     token_cpu_cycles: float
     bus_bytes_per_emc_cycle: float
     dram_share: float
@@ -117,10 +117,19 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Ripple:
-    """Power that varies by itself: relative amplitude and correlation time."""
+    """Power of each part that varies by itself, whatever the load: standard deviation, time."""
 
-    amplitude: float
+    gpu_w: float
+    cpu_w: float
+    soc_w: float
+    input_w: float
+    memory_w: float
     tau_s: float
+
+    @property
+    def sigmas_w(self) -> tuple[float, ...]:
+        """In the order of `physics.Parts`."""
+        return (self.gpu_w, self.cpu_w, self.soc_w, self.input_w, self.memory_w)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,28 +226,41 @@ AGX_ORIN = BoardData(
         Zone("CV2", "CV2-therm", 0.0, gated_with="always"),
     ),
     gpu=GpuPower(
-        leak_w=0.6, idle_w_per_hz=2.6e-9, busy_w_per_hz=17.5e-9, stall_share=0.05,
-        volt_knee=0.55, volt_rise=0.25,
+        leak_w=1.2,
+        idle_w_per_hz=2.6e-9,
+        busy_w_per_hz=10.3e-9,
+        stall_share=0.05,
+        volt_knee=0.55,
+        volt_rise=0.25,
     ),
-    cpu=CpuPower(floor_w=0.3, core_w=1.0, idle_w_per_hz=0.15e-9, volt_knee=0.55, volt_rise=0.25),
+    cpu=CpuPower(floor_w=0.45, core_w=1.0, idle_w_per_hz=0.15e-9, volt_knee=0.55, volt_rise=0.25),
     memory=MemoryPower(
         idle_w=0.3,
-        soc_w=(2.30, 2.33, 2.55, 3.40),
-        input_w=(3.45, 3.50, 4.00, 4.40),
-        soc_j_per_byte=(36e-12, 36e-12, 39e-12, 57e-12),
-        input_j_per_byte=(60e-12, 60e-12, 35e-12, 35e-12),
+        soc_w=(2.25, 2.28, 2.59, 3.46),
+        input_w=(3.65, 3.79, 4.09, 4.41),
+        soc_j_per_byte=(45e-12, 38e-12, 34e-12, 49e-12),
+        input_j_per_byte=(47e-12, 47e-12, 47e-12, 47e-12),
     ),
     thermal=Thermal(
         ambient_c=38.0, fast_k_per_w=0.22, fast_tau_s=3.0, slow_k_per_w=0.33, slow_tau_s=70.0,
         leak_per_k=0.01, leak_at_c=50.0,
     ),
     engine=Engine(
-        flops_per_gpu_cycle=7100.0, bytes_per_gpu_cycle=160.0, bytes_per_emc_cycle=90.0,
-        launch_cpu_cycles=2.2e6, corner=2.5, jitter=0.0043,
-        image_cpu_cycles=18e6, pixel_cpu_cycles=12.0, token_cpu_cycles=2e3,
-        bus_bytes_per_emc_cycle=64.0, dram_share=0.5,
+        flops_per_gpu_cycle=7100.0,
+        bytes_per_gpu_cycle=500.0,
+        bytes_per_emc_cycle=300.0,
+        launch_cpu_cycles=1.6e6,
+        corner=2.5,
+        jitter=0.0035,
+        image_cpu_cycles=18e6,
+        value_cpu_cycles=2.0,
+        token_cpu_cycles=2e3,
+        bus_bytes_per_emc_cycle=64.0,
+        dram_share=0.15,
     ),
-    ripple=Ripple(amplitude=0.008, tau_s=0.1),
+    ripple=Ripple(
+        gpu_w=0.027, cpu_w=0.010, soc_w=0.041, input_w=0.066, memory_w=0.005, tau_s=0.1
+    ),
     governor=Governor(
         gpu_target_load=0.7, gpu_idle_to_gate_s=0.5,
         emc_idle_hz=204_000_000, emc_active_hz=2_133_000_000,

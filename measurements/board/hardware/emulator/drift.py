@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from math import exp, sqrt
 
-from . import boards
+from . import physics
+from .boards import Thermal
 
 
 class Heat:
     """The hottest spot's rise over ambient in two stages: the die at once, the sink later."""
 
-    def __init__(self, thermal: boards.Thermal) -> None:
+    def __init__(self, thermal: Thermal) -> None:
         self._stages = (
             (thermal.fast_k_per_w, thermal.fast_tau_s),
             (thermal.slow_k_per_w, thermal.slow_tau_s),
@@ -35,16 +37,30 @@ class Heat:
 
 
 class Ripple:
-    """A factor around 1 for each part's power: a first-order autoregression, seeded."""
+    """What each part draws more or less by itself: first-order autoregressions, seeded.
 
-    def __init__(self, ripple: boards.Ripple, parts: int, *, seed: str) -> None:
-        self._ripple = ripple
+    Args:
+        sigmas_w: Standard deviation of each part, shape (parts,).
+    """
+
+    def __init__(self, sigmas_w: Sequence[float], tau_s: float, *, seed: str) -> None:
+        self._sigmas_w = tuple(sigmas_w)
+        self._tau_s = tau_s
         self._random = random.Random(seed)
-        self.factors = [1.0] * parts
+        self.watts = [0.0] * len(self._sigmas_w)
 
     def sway(self, dt_s: float) -> None:
-        keep = exp(-dt_s / self._ripple.tau_s)
-        kick = self._ripple.amplitude * sqrt(1.0 - keep**2)
-        self.factors = [
-            1.0 + (part - 1.0) * keep + kick * self._random.gauss(0.0, 1.0) for part in self.factors
+        keep = exp(-dt_s / self._tau_s)
+        kick = sqrt(1.0 - keep**2)
+        self.watts = [
+            was * keep + kick * sigma * self._random.gauss(0.0, 1.0)
+            for was, sigma in zip(self.watts, self._sigmas_w, strict=True)
         ]
+
+    def on(self, parts: physics.Parts) -> physics.Parts:
+        """The parts' power with the ripple; a part that is off has none."""
+        rippled = (
+            max(power + extra, 0.0) if power else 0.0
+            for power, extra in zip(parts, self.watts, strict=True)
+        )
+        return physics.Parts(*rippled)

@@ -8,7 +8,6 @@ every 25 ms on which governors look at the load, power ripples and heat flows.
 from __future__ import annotations
 
 from math import inf
-from operator import mul
 
 from . import governor, physics
 from .boards import BoardData
@@ -43,10 +42,12 @@ class Model:
         self.totals = Totals()
         self._jobs: dict[str, Job] = {}
         self._tick_s = start_s + TICK_S
-        self._ripple = Ripple(board.ripple, len(physics.Parts._fields), seed=f"{board.kind}/{seed}")
+        self._ripple = Ripple(
+            board.ripple.sigmas_w, board.ripple.tau_s, seed=f"{board.kind}/{seed}"
+        )
         self._loads = {"gpu": 0.0, "emc": 0.0, "cpu": 0.0}
         self._before = Totals()
-        self._gpu_idle_s = start_s
+        self._gpu_idle_s = start_s - board.governor.gpu_idle_to_gate_s
         self.gpu_awake = not self.knobs.railgate
         self._clocks_from(self.knobs)
         self._activity = Activity(self.gpu_awake, None, 0.0, 0.0)
@@ -257,7 +258,7 @@ class Model:
             cpu_hz=[domain.hz for domain in self.cpus],
             temp_c=self.temp_c,
         )
-        self._draw(physics.Parts(*map(mul, parts, self._ripple.factors)))
+        self._draw(self._ripple.on(parts))
 
     def _gpu_activity(self, job: Job | None, preparing: float) -> Activity:
         if job is None or job.work is None:

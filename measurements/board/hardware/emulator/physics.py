@@ -67,7 +67,7 @@ def preprocess_cycles(network: NetworkFeatures, engine: Engine) -> float:
     size = float(prod(side or 1 for side in network.input_shape[1:]))
     if len(network.input_shape) < 4:
         return engine.token_cpu_cycles * size
-    return engine.image_cpu_cycles + engine.pixel_cpu_cycles * size
+    return engine.image_cpu_cycles + engine.value_cpu_cycles * size
 
 
 def batch_seconds(

@@ -1,0 +1,300 @@
+"""How far the emulated AGX Orin is from measurements: prints one section per comparison.
+
+    python benchmarks/emulator_calibration.py
+
+Data: benchmarks/data (Orin Nano Super), and the published AGX Orin figures below.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import least_squares
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from measurements.board.hardware.emulator import physics  # noqa: E402
+from measurements.board.hardware.emulator.boards import (  # noqa: E402
+    AGX_ORIN,
+    Bus,
+    RailData,
+    Ripple,
+)
+from measurements.board.hardware.emulator.events import SetKnob, StartGpu  # noqa: E402
+from measurements.board.hardware.emulator.model import Model  # noqa: E402
+
+DATA = Path(__file__).parent / "data"
+NANO_BUS_BYTES = 32
+EMC_MHZ = {"204": 204.0, "665": 665.6, "2133": 2133.0, "3199": 3199.0}
+
+DEEPLAB = {
+    "15 W": (408e6, 2, 179.1, 3.03),
+    "30 W": (612e6, 3, 120.5, 2.76),
+    "50 W": (816e6, 3, 95.1, 2.69),
+    "MAXN": (1300.5e6, 3, 71.0, 3.08),
+}
+"""deeplabv3-r101 on AGX Orin 64GB: GPU Hz, memory clock index, ms and J per inference."""
+
+IDLE_LINES = {
+    "GPU gated, memory 204 (32GB, R35)": (False, 0, (2.390, 0.796, 3.522)),
+    "GPU gated, memory 2133 (64GB, JP5.1)": (False, 2, (2.399, 0.400, 4.032)),
+    "GPU awake at 114.75, memory 204 (32GB, JP5)": (True, 0, (4.788, 0.798, 3.842)),
+}
+"""Captured tegrastats lines of idle AGX Orin devkits: VDD_GPU_SOC, VDD_CPU_CV, VIN_SYS_5V0."""
+
+_FIVE_VOLTS = Bus(volts=5.06, ohms=0.01, step_a=0.008)
+IDLE_SHARE = 0.018
+"""Ripple's standard deviation over each part's idle power: the number that section 5 checks."""
+
+NANO = dataclasses.replace(
+    AGX_ORIN,
+    gpu_hz=tuple(round(mhz * 1e6) for mhz in (306, 408, 510, 612, 714, 816, 918, 1020)),
+    rails=(
+        RailData("VDD_IN", "1-0040", 1, _FIVE_VOLTS, ("gpu", "cpu", "soc", "input"), in_total=True),
+        RailData("VDD_CPU_GPU_CV", "1-0040", 2, _FIVE_VOLTS, ("gpu", "cpu"), in_total=False),
+        RailData("VDD_SOC", "1-0040", 3, _FIVE_VOLTS, ("soc",), in_total=False),
+    ),
+    gpu=dataclasses.replace(AGX_ORIN.gpu, leak_w=0.15, idle_w_per_hz=0.65e-9, busy_w_per_hz=2.9e-9),
+    cpu=dataclasses.replace(AGX_ORIN.cpu, floor_w=0.2),
+    memory=dataclasses.replace(
+        AGX_ORIN.memory, soc_w=(1.10, 1.13, 1.44, 2.31), input_w=(2.44, 2.51, 2.66, 2.82)
+    ),
+    engine=dataclasses.replace(AGX_ORIN.engine, bus_bytes_per_emc_cycle=NANO_BUS_BYTES),
+    ripple=Ripple(
+        gpu_w=IDLE_SHARE * 1.2,
+        cpu_w=IDLE_SHARE * 0.3,
+        soc_w=IDLE_SHARE * 1.44,
+        input_w=IDLE_SHARE * 2.66,
+        memory_w=IDLE_SHARE * 0.3,
+        tau_s=AGX_ORIN.ripple.tau_s,
+    ),
+)
+"""The same model with an Orin Nano Super's tables, for what was measured on that board only."""
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    with (DATA / name).open() as file:
+        return list(csv.DictReader(line for line in file if not line.startswith("#")))
+
+
+def rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def roofline(cycles: Sequence[float], gpu: np.ndarray, emc: np.ndarray) -> np.ndarray:
+    """ms, from kilocycles of both clocks, ms of overhead, and clocks in MHz."""
+    limits = [
+        physics.smooth_max(cycles[0] / g, cycles[1] / e, AGX_ORIN.engine.corner)
+        for g, e in zip(gpu, emc, strict=True)
+    ]
+    return np.array(limits) + (cycles[2] if len(cycles) > 2 else 0.0)
+
+
+def latency() -> None:
+    print("1. Latency over (GPU, memory) clock, Orin Nano Super: the emulator's roofline,")
+    print(f"   three constants per workload, corner {AGX_ORIN.engine.corner} for all; errors in %")
+    table = rows("orin_nano_latency.csv")
+    for workload in sorted({row["workload"] for row in table}):
+        cells = [row for row in table if row["workload"] == workload]
+        gpu = np.array([float(row["gpu_mhz"]) for row in cells])
+        emc = np.array([EMC_MHZ[row["emc_mhz"]] for row in cells])
+        ms = np.array([float(row["compute_p50_ms"]) for row in cells])
+        fit = least_squares(lambda x: np.log(roofline(np.exp(x), gpu, emc) / ms), [8, 9, -1])  # noqa: B023
+        error = 100 * (roofline(np.exp(fit.x), gpu, emc) / ms - 1)
+        worst = int(np.argmax(np.abs(error)))
+        a, b, c = np.exp(fit.x)
+        where = f"{gpu[worst]:.0f}/{emc[worst]:.0f}"
+        print(
+            f"   {workload:9} {a:6.0f} k GPU cycles {b:6.0f} k memory cycles {c:5.2f} ms: "
+            f"rms {rms(error):4.1f}  worst {error[worst]:+5.1f} at {where}"
+        )
+    spread = [float(row["compute_p99_ms"]) / float(row["compute_p50_ms"]) for row in table]
+    print(
+        f"   jitter: median p99/p50 {np.median(spread):.4f}; "
+        f"emulator {np.exp(2.326 * AGX_ORIN.engine.jitter):.4f}"
+    )
+
+
+def memory_power() -> None:
+    print("2. Memory's power, Orin Nano Super, by regression over runs; W and pJ/byte")
+    table = [
+        row
+        for row in rows("orin_nano_power_runs.csv")
+        if float(row["gpu_MHz_med"]) > 1000 and "p3" not in row["file"]
+    ]
+    for i, (name, mhz) in enumerate(EMC_MHZ.items()):
+        runs = [row for row in table if row["emc_MHz"] == name]
+        gbytes = np.array([float(r["emc_util_mean"]) / 1e5 * mhz * NANO_BUS_BYTES for r in runs])
+        columns = np.stack([np.ones_like(gbytes), gbytes], axis=1)
+        soc = np.array([float(row["SOC_mean"]) / 1e3 for row in runs])
+        rest = (
+            np.array([(float(r["VDD_IN_mean"]) - float(r["CGC_mean"])) / 1e3 for r in runs]) - soc
+        )
+        (soc_w, soc_j), (rest_w, rest_j) = (
+            np.linalg.lstsq(columns, power, rcond=None)[0] for power in (soc, rest)
+        )
+        memory = AGX_ORIN.memory
+        print(
+            f"   {name:>4} MHz ({len(runs):2} runs): SOC {soc_w:.2f} W + {soc_j * 1e3:3.0f} "
+            f"(AGX model {memory.soc_w[i]:.2f} W + {memory.soc_j_per_byte[i] * 1e12:.0f}); "
+            f"rest of input {rest_w:.2f} W + {rest_j * 1e3:3.0f} "
+            f"(AGX model {memory.input_w[i]:.2f} W + {memory.input_j_per_byte[i] * 1e12:.0f})"
+        )
+
+
+def deeplab() -> None:
+    print("3. deeplabv3-r101 on AGX Orin 64GB: latency with two fitted constants, and power")
+    hz = np.array([mode[0] for mode in DEEPLAB.values()]) / 1e6
+    emc = np.array([AGX_ORIN.emc_hz[mode[1]] for mode in DEEPLAB.values()]) / 1e6
+    ms = np.array([mode[2] for mode in DEEPLAB.values()])
+    fit = least_squares(lambda x: np.log(roofline(np.exp(x), hz, emc) / ms), [11, 11])
+    for (name, (gpu_hz, i, took_ms, joules)), modelled_ms in zip(
+        DEEPLAB.items(), roofline(np.exp(fit.x), hz, emc), strict=True
+    ):
+        measured_w, modelled_w = joules / took_ms * 1e3, _deeplab_w(gpu_hz, i, *np.exp(fit.x))
+        print(
+            f"   {name:>5}: {took_ms:6.1f} ms, model {modelled_ms / took_ms - 1:+6.1%}; "
+            f"{measured_w:5.1f} W, model {modelled_w / measured_w - 1:+6.1%}"
+        )
+
+
+def _deeplab_w(gpu_hz: float, emc: int, gpu_kcycles: float, emc_kcycles: float) -> float:
+    engine = AGX_ORIN.engine
+    seconds = (
+        roofline(
+            [gpu_kcycles, emc_kcycles],
+            np.array([gpu_hz / 1e6]),
+            np.array([AGX_ORIN.emc_hz[emc] / 1e6]),
+        )[0]
+        / 1e3
+    )
+    moved = emc_kcycles * 1e3 * engine.bytes_per_emc_cycle * engine.dram_share
+    activity = physics.Activity(True, gpu_kcycles * 1e3 / gpu_hz / seconds, moved / seconds, 0.1)
+    return total_w(activity, gpu_hz=gpu_hz, emc=emc)
+
+
+def total_w(activity: physics.Activity, *, gpu_hz: float, emc: int) -> float:
+    parts = physics.parts_w(
+        AGX_ORIN, activity, gpu_hz=gpu_hz, emc=emc, cpu_hz=[729.6e6] * 3, temp_c=50.0
+    )
+    return parts.gpu + parts.cpu + parts.soc + parts.input
+
+
+def idle() -> None:
+    print("4. Idle AGX Orin devkits, captured lines against the model; W (published idle 6.3-6.8)")
+    for name, (awake, emc, measured) in IDLE_LINES.items():
+        parts = physics.parts_w(
+            AGX_ORIN,
+            physics.Activity(awake, None, 0.0, 0.0),
+            gpu_hz=AGX_ORIN.gpu_hz[0],
+            emc=emc,
+            cpu_hz=[729.6e6] * 3,
+            temp_c=42.0,
+        )
+        modelled = (parts.gpu + parts.soc, parts.cpu, parts.input)
+        pairs = "  ".join(f"{m:.2f}/{x:.2f}" for m, x in zip(measured, modelled, strict=True))
+        print(f"   {name}: {pairs}; total {sum(measured):.2f}/{sum(modelled):.2f}")
+
+
+def ripple() -> None:
+    print("5. Ripple, Orin Nano Super: p5 to p95 of VDD_IN, and unchanged triples of readings")
+    table = {row["file"].removeprefix("results/"): row for row in rows("orin_nano_power_runs.csv")}
+    steady = [r for f, r in table.items() if "partB" in f or "p3_baseline" in f or "p3hi" in f]
+    spans = [float(row["VDD_IN_p95"]) - float(row["VDD_IN_p5"]) for row in steady]
+    quiet = [table[f"{run}/idle.tegra"] for run in ("e1_governor", "replication_15w")]
+    idle_spans = [float(row["VDD_IN_p95"]) - float(row["VDD_IN_p5"]) for row in quiet]
+    for name, busy, measured, unchanged in (
+        ("idle", False, idle_spans, "63 %"),
+        ("load", True, spans, "35-50 %"),
+    ):
+        runs = [_swings(busy=busy, seed=seed) for seed in range(8)]
+        span, same = np.mean(runs, axis=0)
+        print(
+            f"   {name}: span {np.median(measured):.0f} mW (runs {min(measured):.0f} to "
+            f"{max(measured):.0f}), model {span:.0f}; unchanged {unchanged}, model {same:.0%}"
+        )
+
+
+def _swings(*, busy: bool, seed: int) -> tuple[float, float]:
+    """Span in mW, and the share of unchanged triples, in 300 samples 0.11 s apart."""
+    model = pinned(NANO, seed=seed, gpu_hz=NANO.gpu_hz[-1], emc_hz=NANO.emc_hz[2])
+    if busy:
+        cycles = 60.0 * NANO.gpu_hz[-1]
+        model.apply(StartGpu(physics.Work(cycles, cycles * (1 + seed / 40), 1e6, 1.5e12)))
+    model.advance(5.0)
+    lines = []
+    for _ in range(300):
+        model.advance(model.now_s + 0.11)
+        lines.append([model.milliwatts(rail) for rail in range(3)])
+    table = np.array(lines)
+    low, high = np.percentile(table[:, 0], [5, 95])
+    return high - low, float(np.mean(np.all(table[1:] == table[:-1], axis=1)))
+
+
+def pinned(board: type(AGX_ORIN), *, seed: int, gpu_hz: int, emc_hz: int) -> Model:
+    model = Model(board, seed=seed)
+    for knob, value in (
+        ("railgate", 0),
+        ("gpu_max", gpu_hz),
+        ("gpu_min", gpu_hz),
+        ("emc_rate", emc_hz),
+        ("emc_locked", 1),
+    ):
+        model.apply(SetKnob(knob, value))
+    return model
+
+
+def governor() -> None:
+    print("6. Governor: MobileNetV2 at 100 Hz on Orin Nano Super, memory 2133")
+    print("   measured: GPU at 510 MHz 98.7 % of the time, latency +62 % against back-to-back")
+    share = 3.88 / 4.75  # that measurement's 3.88 ms back-to-back, of the grid's 4.75 ms
+    work = physics.Work(3.24e6 * share, 5.0e6 * share, 1.5e6 * share, 0.1e9)
+    model = pinned(NANO, seed=1, gpu_hz=NANO.gpu_hz[-1], emc_hz=NANO.emc_hz[2])
+    back_to_back_s = _served_s(model, work, requests=200, period_s=0.0)[-1]
+    model.apply(SetKnob("gpu_min", NANO.gpu_hz[0]))
+    clocks: Counter[int] = Counter()
+    periodic_s = np.median(
+        _served_s(model, work, requests=1000, period_s=0.01, clocks=clocks)[100:]
+    )
+    hz, count = clocks.most_common(1)[0]
+    print(
+        f"   model: GPU at {hz / 1e6:.0f} MHz {count / clocks.total():.1%} of the time, "
+        f"latency {periodic_s / back_to_back_s - 1:+.0%}"
+    )
+
+
+def _served_s(
+    model: Model,
+    work: physics.Work,
+    *,
+    requests: int,
+    period_s: float,
+    clocks: Counter[int] | None = None,
+) -> list[float]:
+    """Latency of each request; those that come at a rate find the GPU idle or wait."""
+    due_s, taken = model.now_s, []
+    for _ in range(requests):
+        due_s = max(due_s + period_s, model.now_s) if period_s else model.now_s
+        model.advance(due_s)
+        job = model.apply(StartGpu(work))
+        while job.end_s is None:
+            model.advance(min(job.due_s, model.horizon_s))
+        taken.append(job.end_s - due_s)
+        if clocks is not None:
+            clocks[model.gpu.hz] += 1
+    return taken
+
+
+def main() -> None:
+    for section in (latency, memory_power, deeplab, idle, ripple, governor):
+        section()
+
+
+if __name__ == "__main__":
+    main()
