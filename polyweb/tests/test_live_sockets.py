@@ -10,9 +10,8 @@ from django.db import connections
 from django.test import Client
 
 from measurements.messages import LiveFrame, encode
+from measurements.tests.rows import make_device, make_user, token_of
 from polyweb.asgi import application
-
-from .rows import make_device, make_user, token_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
 
