@@ -1,14 +1,15 @@
 """The Jetson adapter over a small tree of files and a stand-in for `tegrastats`."""
 
 import os
+import select
 import signal
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from measurements.board.hardware.clocks import RESTORE_FILE
+from measurements.board.hardware.emulator import open_board
 from measurements.board.hardware.jetson import JetsonBoard
 from measurements.board.hardware.machine import (
     ChildTegrastats,
@@ -90,13 +91,16 @@ class Heard:
             assert self._changed.wait_for(lambda: len(self.lines) >= count, timeout=10)
 
 
-def is_running(pid):
-    """Whether the process lives; a dead one may wait to be reaped by somebody else."""
+def ends(pid, *, within_s=10):
+    """Whether the process ends in time, or has ended."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([process], [], [], within_s)[0])
+    finally:
+        os.close(process)
 
 
 def test_a_board_describes_itself_from_its_own_files(tmp_path):
@@ -158,7 +162,20 @@ def test_without_readable_sensors_the_first_line_names_the_rails(tmp_path):
 def test_a_board_that_shows_no_rail_at_all_says_so(tmp_path):
     info = make_board(tmp_path, without(agx_orin(), INA3221), text="").describe()
     assert info.rails == []
-    assert [text for text in info.problems if "tegrastats needs root" in text]
+    assert [text for text in info.problems if "No power rail" in text]
+
+
+def test_a_board_without_tegrastats_describes_itself_all_the_same(tmp_path):
+    info = JetsonBoard(
+        "bench-1",
+        files=Kernel(tmp_path / "root", without(agx_orin(), INA3221)),
+        clock=StepClock(),
+        lines=ChildTegrastats("/nonexistent/tegrastats", RealClock()),
+        loads=None,
+        state_dir=tmp_path,
+    ).describe()
+    assert info.rails == []
+    assert [text for text in info.problems if "No power rail" in text]
 
 
 def test_rails_of_an_unknown_board_make_no_total(tmp_path):
@@ -279,9 +296,9 @@ def test_leaving_the_block_ends_the_child_and_its_children_only():
         other.wait_for(1)
         with ChildTegrastats(program, RealClock()).lines(50, heard.feed):
             heard.wait_for(2)
-        assert not is_running(int(heard.lines[1][1]))
-        assert is_running(int(other.lines[0][1]))
-    assert not is_running(int(other.lines[0][1]))
+        assert ends(int(heard.lines[0][1])) and ends(int(heard.lines[1][1]))
+        assert not ends(int(other.lines[0][1]), within_s=0)
+    assert ends(int(other.lines[0][1]))
 
 
 def test_a_child_that_dies_while_it_is_needed_is_noticed():
@@ -299,7 +316,7 @@ def test_what_a_dead_child_left_running_is_ended_too():
     with pytest.raises(SamplingStopped), program.lines(50, heard.feed):
         heard.wait_for(2)
         os.waitid(os.P_PID, int(heard.lines[1][1]), os.WEXITED | os.WNOWAIT)
-    assert not is_running(int(heard.lines[0][1]))
+    assert ends(int(heard.lines[0][1]))
 
 
 def test_a_program_that_does_not_exist_is_an_error_at_the_start():
@@ -323,3 +340,22 @@ def test_the_real_clock_sleeps_until_a_time_and_not_for_one():
     clock.sleep_until(began_s := clock.now())
     clock.sleep_until(began_s + 0.01)
     assert clock.now() >= began_s + 0.01
+
+
+def test_the_emulated_board_is_held_and_restored_by_the_same_adapter(tmp_path):
+    board = open_board("agx-orin", name="emulated-1", tree=tmp_path / "a tree")
+    info, before = board.describe(), board.point()
+    point = OperatingPoint(
+        gpu_min_hz=info.gpu_hz[3],
+        gpu_max_hz=info.gpu_hz[5],
+        emc_hz=info.emc_hz[1],
+        cpu_hz=info.cpu_hz[7],
+    )
+    with board.holding(point) as held, board.sampling(50) as sampler:
+        board.clock.sleep_until(board.clock.now() + 1)
+        assert held == point == board.point()
+    assert board.point() == before == info.default
+    assert info.problems == []
+    assert len(sampler.samples) > 10
+    assert sampler.unknown_tokens == {}
+    assert all(None not in sample.rails_w for sample in sampler.samples)

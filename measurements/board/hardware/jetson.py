@@ -7,7 +7,7 @@ and the source of tegrastats lines that are handed in.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from measurements.board.hardware import discovery
@@ -122,7 +122,7 @@ class JetsonBoard:
         def take(t_s: float, text: str) -> None:
             names[:] = names or parse(text).rails_w
 
-        with self._lines.lines(_FIRST_LINE_INTERVAL_MS, take):
+        with suppress(OSError), self._lines.lines(_FIRST_LINE_INTERVAL_MS, take):
             deadline_s = self.clock.now() + _FIRST_LINE_WITHIN_S
             while not names and self.clock.now() < deadline_s:
                 self.clock.sleep_until(self.clock.now() + _FIRST_LINE_INTERVAL_MS / 1000)
@@ -134,10 +134,9 @@ class JetsonBoard:
             "The memory clock cannot be set: its files under /sys/kernel/debug need root, or "
             "this board has another kind.": not self._clocks.emc_hz,
             "The CPU clusters share no clock, so they stay as they are.": not self._clocks.cpu_hz,
-            "No power rail can be read; on JetPack 5 tegrastats needs root for them.": not rails,
-            "The rails that make this board's total are not known, so its energy is not.": bool(
-                rails
-            )
-            and not any(rail.in_total for rail in rails),
+            "No power rail can be read: tegrastats is missing, or it needs root.": not rails,
+            "The rails that make this board's total are not known, so its energy is not.": (
+                len(rails) > 0 and not any(rail.in_total for rail in rails)
+            ),
         }
         return [sentence for sentence, is_so in found.items() if is_so]
