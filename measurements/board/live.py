@@ -152,15 +152,16 @@ class Live:
 
     def _run(self) -> None:
         """Stay connected until stopped; each failure waits longer than the one before."""
-        delays_s = back_off_s(0.5, 15.0)
+        delays_s, level = back_off_s(0.5, 15.0), logging.INFO
         while not self._stop.is_set():
             try:
                 with self._connect() as connection:
                     log.info("live link is up")
-                    delays_s = back_off_s(0.5, 15.0)
+                    delays_s, level = back_off_s(0.5, 15.0), logging.INFO
                     self._talk(connection)
             except (OSError, WebSocketException) as failure:
-                log.info("no live link: %s", failure)
+                log.log(level, "no live link: %s", failure)
+                level = logging.DEBUG  # once is enough, however long the server is away
             self._stop.wait(next(delays_s))
 
     def _connect(self) -> ClientConnection:

@@ -12,6 +12,7 @@ a cut leaves behind is a `.tmp` file, which the next start removes.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -45,7 +46,8 @@ class Spool:
         """The runs whose records wait, oldest first."""
         dated = []
         for path in self._folder.glob(f"*{_RECORD}"):
-            dated.append((path.stat().st_mtime_ns, path.stem))
+            with suppress(FileNotFoundError):  # another thread has just delivered it
+                dated.append((path.stat().st_mtime_ns, path.stem))
         return [run_id for _, run_id in sorted(dated)]
 
     def read(self, run_id: str) -> bytes:

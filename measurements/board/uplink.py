@@ -131,7 +131,7 @@ class Server:
         """Send one request and read the whole answer, of whatever status.
 
         Raises:
-            Unreachable: There was none.
+            Unreachable: There was none, or there is no token to ask with.
         """
         with self.answering(method, path, body, timeout_s=timeout_s) as response:
             return Answer(response.status, response.read())
@@ -142,8 +142,8 @@ class Server:
     ) -> Iterator[HTTPResponse]:
         """Like `ask`, but the answer is read inside the block, piece by piece."""
         connection = self._connection(timeout_s)
-        headers = {"Authorization": self.authorization, "Content-Type": MEDIA_TYPE}
         try:
+            headers = {"Authorization": self.authorization, "Content-Type": MEDIA_TYPE}
             connection.request(method, self._parts.path + path, body=body, headers=headers)
             yield connection.getresponse()
         except (OSError, HTTPException) as failure:

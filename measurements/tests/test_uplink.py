@@ -95,6 +95,14 @@ def test_each_request_carries_the_token_that_the_file_holds_at_that_moment(
     assert tokens == ["Bearer s3cret", "Bearer renewed"]
 
 
+def test_a_token_that_is_missing_for_a_moment_is_waited_for(server, uplink, token_file, spool):
+    token_file.unlink()
+    spool.put(RUN, b"record")
+    assert not uplink.deliver(spool)
+    token_file.write_text("s3cret")
+    assert uplink.deliver(spool)
+
+
 @pytest.mark.parametrize(
     "url",
     [
