@@ -157,10 +157,10 @@ def test_a_token_is_shown_once_and_never_cached():
 def test_a_revoked_token_opens_nothing():
     device = make_device(name="orin")
     token = DeviceToken.issue(device)
-    response = signed_in("admin").post(
-        reverse("device_token_revoke", args=["orin", device.tokens.get().pk])
-    )
-    assert response.url == reverse("device", args=["orin"])
+    url = reverse("device_token_revoke", args=["orin", device.tokens.get().pk])
+    response = signed_in("admin").post(url, follow=True)
+    assert response.redirect_chain == [(reverse("device", args=["orin"]), 302)]
+    assert "is revoked" in response.content.decode()
     assert DeviceToken.device_of(token) is None
 
 
