@@ -92,6 +92,7 @@ class System:
             if line.startswith("ready: "):
                 break
         else:
+            self.process.communicate(timeout=60)
             raise AssertionError("the system did not start:\n" + "\n".join(lines))
         if found := re.search(r"sign in as (\S+) with password (\S+)", "\n".join(lines)):
             self.admin = Account(*found.groups())
