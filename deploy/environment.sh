@@ -35,6 +35,7 @@ make_venv() {
 
 # install_requirements FILE: only when a requirements file or the Python has changed.
 install_requirements() {
+    [ -w . ] || fail "$PWD belongs to another user: run as that user, or make a clone of your own."
     if ! .venv/bin/python -c '' 2>/dev/null; then
         rm -rf .venv
         make_venv
