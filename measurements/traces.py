@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import F, QuerySet
-from django.db.models.functions import Floor
+from django.db.models import F, Max, Min, Q, QuerySet, Window
+from django.db.models.expressions import OrderBy
+from django.db.models.functions import Floor, RowNumber
 
 from measurements.figures import PowerTrace, RailTrace, Span
 from measurements.models import PowerSample, Run
@@ -50,12 +51,16 @@ def _all(samples: QuerySet[PowerSample]) -> Sequence[tuple]:
 
 def _extremes(samples: QuerySet[PowerSample], stretches: int) -> Sequence[tuple]:
     """The samples with the lowest and the highest total of each stretch of time."""
-    ends = samples.order_by("t_us").values_list("t_us", flat=True)
-    first, last = ends.first(), ends.last()
-    width = (last - first + 1) / stretches
-    numbered = samples.annotate(stretch=Floor((F("t_us") - first) / width))
-    found = {}
-    for order in (F("total_w").asc(nulls_last=True), F("total_w").desc(nulls_last=True)):
-        one_each = numbered.order_by("stretch", order, "t_us").distinct("stretch")
-        found |= {row[0]: row for row in one_each.values_list(*COLUMNS)}
-    return [found[t_us] for t_us in sorted(found)]
+    edges = samples.aggregate(first=Min("t_us"), last=Max("t_us"))
+    width = (edges["last"] - edges["first"] + 1) / stretches
+    numbered = samples.annotate(stretch=Floor((F("t_us") - edges["first"]) / width))
+    ranked = numbered.annotate(
+        from_lowest=_rank(F("total_w").asc(nulls_last=True)),
+        from_highest=_rank(F("total_w").desc(nulls_last=True)),
+    )
+    kept = ranked.filter(Q(from_lowest=1) | Q(from_highest=1))
+    return list(kept.order_by("t_us").values_list(*COLUMNS))
+
+
+def _rank(order: OrderBy) -> Window:
+    return Window(RowNumber(), partition_by=F("stretch"), order_by=[order, F("t_us").asc()])

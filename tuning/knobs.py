@@ -20,6 +20,13 @@ HOW = [
     (NTH, "every n-th"),
     (SOME, "single values"),
 ]
+NOUNS = {
+    "gpu_min_hz": "lower GPU limit",
+    "gpu_max_hz": "upper GPU limit",
+    "emc_hz": "memory clock",
+    "cpu_hz": "CPU clock",
+    "batch_size": "batch size",
+}
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 
 
@@ -118,11 +125,9 @@ def size_of(axes: Sequence[Axis]) -> int:
 def factors(axes: Sequence[Axis]) -> list[tuple[int, str]]:
     """(count, what) whose product is the size; GPU limits with min <= max count as pairs."""
     values = {axis.name: axis.values for axis in axes}
-    nouns = {"gpu_min_hz": "lower GPU limits", "gpu_max_hz": "upper GPU limits",
-             "emc_hz": "memory clocks", "cpu_hz": "CPU clocks",
-             "batch_size": "batch sizes"}  # fmt: skip
-    found = []
+    counts = {}
     if "gpu_min_hz" in values and "gpu_max_hz" in values:
         lows, highs = values.pop("gpu_min_hz"), values.pop("gpu_max_hz")
-        found.append((sum(low <= high for low in lows for high in highs), "GPU clock pairs"))
-    return found + [(len(of), nouns.get(name, name)) for name, of in values.items()]
+        counts["GPU clock pair"] = sum(low <= high for low in lows for high in highs)
+    counts |= {NOUNS.get(name, name): len(of) for name, of in values.items()}
+    return [(count, noun if count == 1 else f"{noun}s") for noun, count in counts.items()]

@@ -90,7 +90,7 @@
 
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) draw(entry.target);
-  }, { rootMargin: "200px" });
+  }, { rootMargin: "1200px" });
 
   function each(deed) {
     for (const chart of document.querySelectorAll(".chart[data-figure]")) deed(chart);

@@ -8,7 +8,7 @@
   const GAP_S = 1;
   const STALE_MS = 10_000;
   const MARGIN = { left: 44, right: 12, top: 10, bottom: 24 };
-  const STEPS = [1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200];
+  const STEPS = [2, 4, 8, 12, 16, 20, 24, 32, 40, 60, 80, 100, 120, 160, 200];
 
   function trace(place) {
     const rails = JSON.parse(document.getElementById(place.dataset.rails).textContent);
@@ -19,7 +19,7 @@
     const lines = [total, ...rails.map((rail) => ({ name: rail.name, token: `--rail-${rail.part}`, width: 1.25, values: [] }))];
     let times = [];
     let starts = [];
-    let top = 10;
+    let top = 8;
     let offset = 0;
     let run = null;
     let lastSeen = null;
