@@ -174,7 +174,7 @@ def test_a_load_that_leaves_gaps_lets_the_governor_drop_the_gpu_clock():
     for i in range(100):
         model.advance(i * 0.02)
         serve(model)
-    assert model.gpu.hz < 500e6
+    assert model.gpu.hz < AGX_ORIN.gpu_hz[-1] / 2
 
 
 def test_a_load_without_gaps_drives_the_governed_gpu_clock_to_its_top():

@@ -262,7 +262,7 @@ AGX_ORIN = BoardData(
         gpu_w=0.027, cpu_w=0.010, soc_w=0.041, input_w=0.066, memory_w=0.005, tau_s=0.1
     ),
     governor=Governor(
-        gpu_target_load=0.7, gpu_idle_to_gate_s=0.5,
+        gpu_target_load=0.6, gpu_idle_to_gate_s=0.5,
         emc_idle_hz=204_000_000, emc_active_hz=2_133_000_000,
         emc_up_load=0.6, emc_down_load=0.25,
     ),

@@ -20,7 +20,7 @@ from .state import Domain, Job, Totals, TrueEnergy
 from .trace import EnergyTrace
 
 TICK_S = 0.025
-GPU_MEMORY = 0.5
+GPU_MEMORY = 0.25
 """Weight of the last tick in the governors' running load."""
 CPU_MEMORY = 1.0 - 0.5 ** (TICK_S / 0.032)
 """The same for schedutil: the kernel's load average halves in 32 ms."""
@@ -167,7 +167,7 @@ class Model:
         totals.core_busy_s += activity.busy_cores * dt_s
         totals.dram_bytes += activity.dram_bytes_per_s * dt_s
         totals.emc_cycles += self.emc.hz * dt_s
-        totals.gpu_busy_s += dt_s if self.gpu_busy else 0.0
+        totals.gpu_busy_s += activity.gpu_busy * dt_s
         for job in self._jobs.values():
             job.left -= job.rate * dt_s
 
@@ -269,11 +269,13 @@ class Model:
         )
         job.rate = 1.0 / seconds
         job.due_s = self.now_s + max(job.left, 0.0) * seconds
+        launching = work.launch_cycles / cpu_hz * work.stretch / seconds
         return Activity(
             gpu_awake=True,
             gpu_activity=work.gpu_cycles / self.gpu.hz / seconds,
             dram_bytes_per_s=work.dram_bytes / seconds,
-            busy_cores=preparing + work.launch_cycles / cpu_hz / seconds,
+            busy_cores=preparing + launching,
+            gpu_busy=1.0 - launching,
         )
 
     def _draw(self, parts: physics.Parts) -> None:

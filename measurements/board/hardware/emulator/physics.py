@@ -38,6 +38,8 @@ class Activity:
     """Share of time in which the GPU computes, 0 to 1; None: no batch is running."""
     dram_bytes_per_s: float
     busy_cores: float
+    gpu_busy: float = 0.0
+    """Share of time that counts as GPU load: the gaps of kernel launches do not."""
 
 
 class Parts(NamedTuple):
