@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from measurements import energy
+from measurements.board.hardware.emulator import open_board
+from measurements.board.trial import run_trial
 from measurements.energy import EnergyUnknown, PowerMissing, WindowNotCovered, integrate
-from measurements.messages import Arrivals, Rail, Requests
+from measurements.messages import Arrivals, OperatingPoint, Rail, Requests
 from measurements.power import TimeBackwards, Trace, Window, mean_power, total_w
 from measurements.tests.records import (
     RAILS,
@@ -233,3 +235,21 @@ def _low_passed(values: np.ndarray, share: float) -> np.ndarray:
     for i in range(1, len(values)):
         shown[i] = shown[i - 1] + share * (values[i] - shown[i - 1])
     return shown
+
+
+def test_the_energy_of_an_emulated_run_is_near_what_the_board_really_drew(tmp_path):
+    board = open_board("agx-orin", name="orin", tree=tmp_path, seed=1)
+    clocks = OperatingPoint(gpu_min_hz=930_750_000, gpu_max_hz=930_750_000)
+    arrivals = Arrivals(kind="uniform", rate_hz=40.0)
+    zeros_s: list[float] = []
+    record = run_trial(
+        make_plan(point=clocks, arrivals=arrivals, requests=200),
+        board,
+        attempt=1,
+        progress=lambda progress: zeros_s.append(progress.zero_s),
+        cancelled=lambda: False,
+    )
+    at_rate = energy.at_rate(record)
+    start_s, end_s = (zeros_s[0] + t_s for t_s in at_rate.window)
+    true_j = board.model.true_energy_j(start_s, end_s).total_j / 200
+    assert abs(at_rate.energy_j - true_j) < at_rate.half_width_j < 0.1 * true_j

@@ -1,9 +1,11 @@
 import copy
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import msgspec
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from measurements import recording
@@ -272,3 +274,20 @@ def nothing_stored(run: Run) -> bool:
     run.refresh_from_db()
     rows = PowerSample.objects.count() + RequestLog.objects.count() + Verdict.objects.count()
     return run.state == Run.State.RUNNING and rows == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_deliveries_at_once_one_counts():
+    run = claimed_run()
+    record = make_record(run)
+
+    def deliver(_: int) -> bool:
+        try:
+            return recording.store(Run.objects.get(pk=run.pk), record)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as threads:
+        stored = list(threads.map(deliver, range(2)))
+    assert sorted(stored) == [False, True]
+    assert run.samples.count() == 201
