@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from measurements.board.hardware.emulator import EmulatedBoard, UnknownKind, open_board
+from measurements.board.hardware.emulator import (
+    EmulatedBoard,
+    UnknownKind,
+    open_board,
+    tegrastats,
+)
 from measurements.board.hardware.emulator.boards import AGX_ORIN
 from measurements.board.hardware.emulator.emulation import Emulation
 from measurements.board.hardware.emulator.files import EmulatedFiles
@@ -259,6 +264,13 @@ class Wall:
     def sleep(self, seconds: float) -> None:
         self.now_s += seconds
         self.naps.append(seconds)
+
+
+def test_the_program_says_so_where_no_board_runs(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["tegrastats", "--tree", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        tegrastats.main()
+    assert "no emulated board has run in real time" in capsys.readouterr().err
 
 
 def mean_w(samples: list[Sample], start_s: float, end_s: float) -> float:

@@ -165,6 +165,8 @@ def main() -> None:
     parser.add_argument("--tree", type=Path, required=True)
     parser.add_argument("--interval", type=int, default=1000, metavar="ms")
     asked = parser.parse_args()
+    if not (asked.tree / EVENTS).is_file():
+        parser.error(f"no emulated board has run in real time on {asked.tree}")
     try:
         run(asked.tree, asked.interval)
     except (BrokenPipeError, KeyboardInterrupt):
