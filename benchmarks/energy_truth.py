@@ -23,7 +23,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,13 +207,13 @@ def summary(results: Sequence[Result]) -> dict[str, object]:
 
 def _means_of_the_others(results: Sequence[Result]) -> list[float | None]:
     """For each run, the mean truth of its state's other runs; None if it is alone."""
-    sums, counts = Counter[int](), Counter[int]()
+    truths_j: dict[int, list[float]] = defaultdict(list)
     for result in results:
-        sums[result.state] += result.true_j  # type: ignore[assignment]
-        counts[result.state] += 1
+        truths_j[result.state].append(result.true_j)
+    of_states = [(result, truths_j[result.state]) for result in results]
     return [
-        (sums[r.state] - r.true_j) / (counts[r.state] - 1) if counts[r.state] > 1 else None
-        for r in results
+        (sum(all_j) - result.true_j) / (len(all_j) - 1) if len(all_j) > 1 else None
+        for result, all_j in of_states
     ]
 
 
