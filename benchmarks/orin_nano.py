@@ -20,7 +20,7 @@ BUS_BYTES = 32
 _FIVE_VOLTS = Bus(volts=5.06, ohms=0.01, step_a=0.008)
 CPU_HZ = 1_728_000_000
 IDLE_SHARE = 0.018
-"""Ripple's standard deviation over each part's idle power; the calibration's section 5 checks it."""
+"""Ripple's standard deviation over each part's idle power; see the calibration's section 5."""
 
 NANO = dataclasses.replace(
     AGX_ORIN,
