@@ -17,7 +17,12 @@ from tuning.strategies import STRATEGIES
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 MOST_POINTS = 100_000
 MOST_REQUESTS = 100_000
-STRATEGY_LABELS = {"grid": "grid: every point in order", "random": "random, without repeats"}
+STRATEGY_LABELS = {
+    "polyweb": "polyweb: by a model of energy and latency",
+    "cbo": "CBO: constrained Bayesian optimization, as in the paper",
+    "random": "random, without repeats",
+    "grid": "grid: every point in order",
+}
 
 
 class LaunchForm(forms.Form):
@@ -54,7 +59,7 @@ class LaunchForm(forms.Form):
     )
     strategy = forms.ChoiceField(
         choices=[(name, STRATEGY_LABELS.get(name, name)) for name in STRATEGIES],
-        initial=Sweep.Strategy.RANDOM,
+        initial=Sweep.Strategy.POLYWEB,
         label="Strategy",
     )
     budget_trials = forms.IntegerField(

@@ -7,6 +7,7 @@ Points are tuples of integers in the order of the axes. The grid is enumerated o
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,9 +27,22 @@ class Space:
     """All points of a search.
 
     If both `gpu_min_hz` and `gpu_max_hz` are axes, only pairs with min <= max belong to it.
+    `only` leaves holes in the grid: no other points are allowed; None: no holes.
     """
 
     axes: tuple[Axis, ...]
+    only: frozenset[Point] | None = None
+
+    @classmethod
+    def of_points(cls, names: Sequence[str], points: Iterable[Point]) -> Space:
+        """The space that holds exactly `points`; each in the order of `names`."""
+        only = frozenset(points)
+        columns = zip(*only, strict=True)
+        axes = (
+            Axis(name, tuple(sorted(set(column))))
+            for name, column in zip(names, columns, strict=True)
+        )
+        return cls(tuple(axes), only)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -37,8 +51,15 @@ class Space:
     @cached_property
     def points(self) -> tuple[Point, ...]:
         """Every allowed point, in lexicographic order of the axes."""
+        if self.only is not None:
+            return tuple(point for point in sorted(self.only) if self._allows(point))
         grid = itertools.product(*(axis.values for axis in self.axes))
         return tuple(point for point in grid if self._allows(point))
+
+    @cached_property
+    def index(self) -> dict[Point, int]:
+        """Where each point stands in `points`."""
+        return {point: i for i, point in enumerate(self.points)}
 
     def __len__(self) -> int:
         return len(self.points)
@@ -47,6 +68,15 @@ class Space:
         return dict(zip(self.names, point, strict=True))
 
     def _allows(self, point: Point) -> bool:
-        values = self.named(point)
-        low, high = values.get("gpu_min_hz"), values.get("gpu_max_hz")
-        return low is None or high is None or low <= high
+        if self._pair is None:
+            return True
+        low, high = self._pair
+        return point[low] <= point[high]
+
+    @cached_property
+    def _pair(self) -> tuple[int, int] | None:
+        """Where the lower and the upper limit of the GPU's clock stand, if both are axes."""
+        pair = ("gpu_min_hz", "gpu_max_hz")
+        if not set(pair) <= set(self.names):
+            return None
+        return self.names.index(pair[0]), self.names.index(pair[1])

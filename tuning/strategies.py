@@ -8,34 +8,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from tuning.space import Point, Space
+from tuning import cbo, optimizer
+from tuning.questions import Goal, Observation, Question
+from tuning.space import Point
 
-
-@dataclass(frozen=True)
-class Observation:
-    """One asked point and what came of it.
-
-    Energy in joules per request and latency in ms with the half-width of their 95 %
-    intervals; None while pending or when the point was given up.
-    """
-
-    point: Point
-    energy_j: float | None = None
-    energy_half_width_j: float | None = None
-    latency_ms: float | None = None
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a strategy may look at; `slo_ms` None means no limit."""
-
-    space: Space
-    seed: int
-    slo_ms: float | None
-    observations: Sequence[Observation]
-
+__all__ = ["STRATEGIES", "Goal", "Observation", "Question", "Strategy", "ask"]
 
 Strategy = Callable[[Question], Point | None]
 """The next point to measure, or None when every point has been asked."""
@@ -53,7 +31,12 @@ def random_search(question: Question) -> Point | None:
     return next(iter(_unasked(question, order)), None)
 
 
-STRATEGIES: dict[str, Strategy] = {"grid": grid, "random": random_search}
+STRATEGIES: dict[str, Strategy] = {
+    "polyweb": optimizer.ask,
+    "cbo": cbo.ask,
+    "random": random_search,
+    "grid": grid,
+}
 
 
 def ask(name: str, question: Question) -> Point | None:

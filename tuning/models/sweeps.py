@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from measurements.models import Device, Network, Run
+from tuning.questions import Observation, Question
 from tuning.space import Axis, Space
-from tuning.strategies import Observation, Question
 
 from .progress import SweepQuerySet
 
@@ -36,8 +36,10 @@ class Sweep(models.Model):
         P99 = "p99", "99th percentile"
 
     class Strategy(models.TextChoices):
-        GRID = "grid", "grid"
+        POLYWEB = "polyweb", "polyweb"
+        CBO = "cbo", "CBO (as in the paper)"
         RANDOM = "random", "random"
+        GRID = "grid", "grid"
 
     OPEN = (State.RUNNING, State.PAUSED, State.WAITING)
 
@@ -53,7 +55,7 @@ class Sweep(models.Model):
     rate_hz = models.FloatField(null=True)
     requests = models.PositiveIntegerField(default=1000)
     sample_interval_ms = models.PositiveIntegerField(default=50)
-    strategy = models.CharField(max_length=10, choices=Strategy, default=Strategy.RANDOM)
+    strategy = models.CharField(max_length=10, choices=Strategy, default=Strategy.POLYWEB)
     seed = models.BigIntegerField(default=0)
     budget_trials = models.PositiveIntegerField()
     budget_board_s = models.FloatField(null=True, help_text="NULL: no limit")
@@ -114,7 +116,8 @@ class Sweep(models.Model):
     def question(self) -> Question:
         """What its strategy may look at."""
         energy = "busy" if self.objective == self.Objective.BUSY else "at_rate"
-        latency = f"latency_{self.slo_statistic}_ms"
+        latency = f"trial_runs__run__latency_{self.slo_statistic}"
+        upper = [] if self.slo_statistic == self.SloStatistic.MEAN else [f"{latency}_upper_ms"]
         rows = self.trials.order_by("number").values_list("values", "pk")
         measured = {
             trial: observed
@@ -123,7 +126,8 @@ class Sweep(models.Model):
                 "pk",
                 f"trial_runs__run__{energy}_energy_j",
                 f"trial_runs__run__{energy}_half_width_j",
-                f"trial_runs__run__{latency}",
+                f"{latency}_ms",
+                *upper,
             )
             .filter(trial_runs__run__state=Run.State.DONE)
         }
