@@ -70,6 +70,12 @@ def pytest_configure() -> None:
     settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = name
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: the quick ones tell first, and Playwright's loop disturbs nobody."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
 def pytest_unconfigure() -> None:
     for program, process in reversed(RUNNING):
         process.send_signal(program.stop_signal)
