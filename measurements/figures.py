@@ -40,7 +40,6 @@ TEMPLATE = go.layout.Template(
         "margin": {"l": 56, "r": 16, "t": 32, "b": 48},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "uirevision": "kept",
         "xaxis": _AXIS,
         "yaxis": _AXIS,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from measurements.figures import energy_unit
@@ -32,15 +33,21 @@ def clock_mhz(value_hz: int) -> str:
 def hover(result: Result, *, question: Question) -> str:
     """What a result is, where it was measured and how sure that is, one fact a line."""
     scale, unit = energy_unit([known_energy(result)])
-    width = result.half_width_j
-    interval = "" if width is None else f" ± {three_digits(width * scale)}"
-    lines = [f"<b>{three_digits(known_energy(result) * scale)}{interval} {unit}</b> per request"]
+    energy, width = known_energy(result) * scale, result.half_width_j
+    interval = "" if width is None else f" ± {_as_fine_as(energy, width * scale)}"
+    lines = [f"<b>{three_digits(energy)}{interval} {unit}</b> per request"]
     lines.append(_latency_words(result, question))
     for name, value in result.point.items():
         shown = str(value) if name == "batch_size" else f"{clock_mhz(value)} MHz"
         lines.append(f"{SHORT.get(name, name)} {shown}")
     lines.append(f"trial {result.number}, click to open its run")
     return "<br>".join(lines)
+
+
+def _as_fine_as(value: float, half_width: float) -> str:
+    """The half-width with the decimals that three digits of `value` have."""
+    decimals = max(0, 2 - math.floor(math.log10(value))) if value > 0 else 3
+    return f"{half_width:.{decimals}f}"
 
 
 def _latency_words(result: Result, question: Question) -> str:

@@ -24,7 +24,7 @@ def trace(**columns: object) -> PowerTrace:
 
 def test_every_figure_has_the_one_template_and_no_default_one():
     template = json.loads(figures.figure().to_json())["layout"]["template"]
-    assert template["layout"]["uirevision"] == "kept"
+    assert template["layout"]["autotypenumbers"] == "strict"
     assert "data" not in template
 
 

@@ -59,6 +59,7 @@
     for (const note of layout.annotations ?? []) note.font = { ...note.font, color: token(note.name ?? "--text") };
     for (const key of Object.keys(layout)) if (/^[xy]axis\d*$/.test(key)) themeAxis(layout[key]);
     if (layout.meta?.plot) layout.plot_bgcolor = token(layout.meta.plot);
+    layout.uirevision = "kept"; // New data, same zoom. It does not work from a template.
     layout.font = { color: token("--text"), family: getComputedStyle(document.body).fontFamily, size: 12 };
     layout.hoverlabel = {
       align: "left",
