@@ -48,6 +48,7 @@ _TOKEN = re.compile(
 """Tokens that touch: engines, clocks, memory, time, odds and ends, cores, zones, rails; a word."""
 
 _CORE = re.compile(r"off|%@?(\d*)", re.ASCII)
+_NO_CLOCK = re.compile("%(?!@)")
 _LINE_START = re.compile(r"(?:\d\d-\d\d-\d{4}\s+\d\d:\d\d:\d\d\s+)?(?<!I)RAM\s+\d+/\d+MB", re.ASCII)
 _OPEN_END = re.compile(r"@\d+\Z", re.ASCII)
 _LATEST_RAM_AT = len("01-31-2026 00:00:00 IRAM")
@@ -147,7 +148,7 @@ def _add_clock(line: Line, unit: str, busy: str, mhz: str) -> None:
 def _cores_mhz(cores: str, shared_mhz: str) -> list[int | None]:
     """The clocks in "3%@345,off"; the old form "3%,off" has one clock for all that are on."""
     if shared_mhz:
-        cores = cores.replace("%", f"%@{shared_mhz}")
+        cores = _NO_CLOCK.sub(f"%@{shared_mhz}", cores)
     return [int(mhz) if mhz else None for mhz in _CORE.findall(cores)]
 
 
