@@ -82,26 +82,43 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
     rate_hz: float | None = None
 
 
+class FeaturesUnknown(ValueError):
+    """Nothing is known of the network's graph: it is a workload of a replay table."""
+
+
 class NetworkFeatures(msgspec.Struct, frozen=True, kw_only=True):
-    """What a load needs to know of a network; FLOPs and bytes are affine in the batch size."""
+    """What a load needs to know of a network; FLOPs and bytes are affine in the batch size.
+
+    A workload of a replay table has no graph: its name in the table is all that is known.
+    """
 
     name: str
     sha256: str | None
     """Of the ONNX file; None while nothing has needed the file yet."""
-    input_shape: list[int | None]
+    input_shape: list[int | None] | None
     input_dtype: str
-    flops_per_item: float
-    flops_fixed: float
-    bytes_per_item: float
-    bytes_fixed: float
+    flops_per_item: float | None
+    flops_fixed: float | None
+    bytes_per_item: float | None
+    bytes_fixed: float | None
+    workload: str | None = None
+    """Its name in the replay table that it belongs to; None for a network with a graph."""
 
     def flops(self, batch_size: int) -> float:
-        """Floating point operations of one batch (2 per multiply-accumulate)."""
-        return self.flops_fixed + self.flops_per_item * batch_size
+        """Floating point operations of one batch (2 per multiply-accumulate).
+
+        Raises:
+            FeaturesUnknown: It has no graph.
+        """
+        return _affine(self, self.flops_fixed, self.flops_per_item, batch_size)
 
     def bytes_moved(self, batch_size: int) -> float:
-        """Bytes read and written by all layers of one batch, weights included."""
-        return self.bytes_fixed + self.bytes_per_item * batch_size
+        """Bytes read and written by all layers of one batch, weights included.
+
+        Raises:
+            FeaturesUnknown: It has no graph.
+        """
+        return _affine(self, self.bytes_fixed, self.bytes_per_item, batch_size)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +194,8 @@ class Record(msgspec.Struct, kw_only=True):
     requests: Requests
     faults: list[Fault]
     unknown_tokens: dict[str, int]
+    rests_on: dict[str, str] = {}
+    """On a replay board, for latency and power: "measured", "fitted" or "extrapolated", and why."""
     version: int = VERSION
 
 
@@ -247,6 +266,14 @@ def decode(data: bytes, kind: type[M]) -> M:
             f"message version {version}; this side speaks {OLDEST_VERSION} to {VERSION}"
         )
     return msgspec.msgpack.decode(data, type=kind)
+
+
+def _affine(
+    network: NetworkFeatures, fixed: float | None, per_item: float | None, batch_size: int
+) -> float:
+    if fixed is None or per_item is None:
+        raise FeaturesUnknown(f"nothing is known of the graph of {network.name}")
+    return fixed + per_item * batch_size
 
 
 class _Versioned(msgspec.Struct):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from .model import Model
+from typing import Protocol
 
 SLICE_WALL_S = 0.05
 """Longest stretch of wall time that a paced sleep spends in one go."""
@@ -21,6 +20,16 @@ class Alarm:
     ring: Callable[[], float]
 
 
+class Timed(Protocol):
+    """Whatever lives in virtual time: an emulated board's model, a replay."""
+
+    @property
+    def now_s(self) -> float: ...
+
+    def advance(self, t_s: float) -> None:
+        """Live until `t_s`."""
+
+
 class VirtualClock:
     """The board's time is the model's. To be used from one thread only.
 
@@ -29,7 +38,7 @@ class VirtualClock:
             Asked again and again, since watchers come and go.
     """
 
-    def __init__(self, model: Model, pace: Callable[[], float | None]) -> None:
+    def __init__(self, model: Timed, pace: Callable[[], float | None]) -> None:
         self._model = model
         self._pace = pace
         self._alarms: list[Alarm] = []
