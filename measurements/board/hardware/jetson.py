@@ -12,7 +12,8 @@ from pathlib import Path
 
 from measurements.board.hardware import discovery
 from measurements.board.hardware.clocks import RESTORE_FILE, Clocks
-from measurements.board.hardware.protocol import Clock, Files, LineSource
+from measurements.board.hardware.ina3221 import Ina3221Sampler
+from measurements.board.hardware.protocol import Clock, Files, LineSource, Sampler, Ticks
 from measurements.board.hardware.rails import rail_part, total_of
 from measurements.board.hardware.sampling import TegrastatsSampler
 from measurements.board.hardware.tegrastats import parse
@@ -33,6 +34,8 @@ class JetsonBoard:
 
     Args:
         name: The device's name on the server.
+        lines: Samples come from here, unless there are `ticks`.
+        ticks: When to read the power sensors' own files; None: sample by tegrastats.
         state_dir: Survives a crash; holds the restore file while clocks are held.
         provenance_note: What is emulated, in one sentence; empty for a real board.
 
@@ -47,6 +50,7 @@ class JetsonBoard:
         files: Files,
         clock: Clock,
         lines: LineSource,
+        ticks: Ticks | None = None,
         loads: LoadFactory,
         state_dir: Path,
         provenance: Provenance = "real",
@@ -56,6 +60,7 @@ class JetsonBoard:
         self._name = name
         self._files = files
         self._lines = lines
+        self._ticks = ticks
         self._loads = loads
         self._provenance: Provenance = provenance
         self._provenance_note = provenance_note
@@ -80,7 +85,8 @@ class JetsonBoard:
             default=self._default,
             rails=rails,
             sensor_lag_s=discovery.sensor_lag_s(self._files),
-            software=discovery.software(self._files),
+            software=discovery.software(self._files)
+            | {"sampler": "ina3221" if self._ticks else "tegrastats"},
             problems=self._problems(rails),
         )
 
@@ -91,10 +97,16 @@ class JetsonBoard:
         return self._clocks.holding(point)
 
     @contextmanager
-    def sampling(self, interval_ms: int) -> Iterator[TegrastatsSampler]:
-        sampler = TegrastatsSampler([rail.name for rail in self._known_rails()])
-        with self._lines.lines(interval_ms, sampler.feed):
-            yield sampler
+    def sampling(self, interval_ms: int) -> Iterator[Sampler]:
+        names = [rail.name for rail in self._known_rails()]
+        if self._ticks:
+            registers = Ina3221Sampler(self._files, self.clock, names)
+            with self._ticks.every(interval_ms, registers.take):
+                yield registers
+        else:
+            sampler = TegrastatsSampler(names)
+            with self._lines.lines(interval_ms, sampler.feed):
+                yield sampler
 
     def load(self, network: NetworkFeatures, *, batch_size: int, seed: int) -> Load:
         return self._loads(network, batch_size, seed)

@@ -20,7 +20,7 @@ _GRACE_S = 2.0
 
 
 class SamplingStopped(OSError):
-    """`tegrastats` ended by itself while it was needed; the samples stop there."""
+    """The sampler ended by itself while it was needed; the samples stop there."""
 
 
 class RealClock:
@@ -57,6 +57,38 @@ class SysFiles:
 
     def _real(self, path: str) -> Path:
         return self._root / path.lstrip("/")
+
+
+class RealTicks:
+    """Rings from a thread of its own; a ring that comes too late is not made up for."""
+
+    @contextmanager
+    def every(self, interval_ms: int, ring: Callable[[], None]) -> Iterator[None]:
+        """Raises: SamplingStopped: On leaving the block: `ring` had failed."""
+        is_over, failures = threading.Event(), list[OSError]()
+        thread = threading.Thread(
+            target=_ring_until, args=(is_over, interval_ms / 1000, ring, failures), daemon=True
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
+        if failures:
+            raise SamplingStopped(f"the sensors cannot be read: {failures[0]}") from failures[0]
+
+
+def _ring_until(
+    is_over: threading.Event, every_s: float, ring: Callable[[], None], failures: list[OSError]
+) -> None:
+    due_s = time.monotonic()
+    try:
+        while not is_over.wait(max(due_s - time.monotonic(), 0.0)):
+            ring()
+            due_s = max(due_s + every_s, time.monotonic())
+    except OSError as failure:
+        failures.append(failure)
 
 
 class ChildTegrastats:

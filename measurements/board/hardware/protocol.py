@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from measurements.board.load.protocol import Load
 from measurements.messages import BoardInfo, NetworkFeatures, OperatingPoint
+
+SamplerName = Literal["tegrastats", "ina3221"]
+"""What reads the power sensors: NVIDIA's program, or the board worker itself."""
 
 
 class Clock(Protocol):
@@ -52,6 +55,19 @@ class LineSource(Protocol):
 
         Raises:
             OSError: The program cannot be started.
+        """
+
+
+class Ticks(Protocol):
+    """Calls something again and again, in the board's own time."""
+
+    def every(self, interval_ms: int, ring: Callable[[], None]) -> AbstractContextManager[None]:
+        """Inside the `with` block, call `ring()` about each `interval_ms`.
+
+        `ring` may be called from another thread, never from two at once.
+
+        Raises:
+            OSError: On leaving the block: `ring` had failed, and was not called again.
         """
 
 

@@ -11,6 +11,10 @@ _DUMMY_ZONES = ("PMIC",)
 """Zones whose driver reports a constant (50 or 100 °C), not a temperature."""
 
 
+def is_dummy_zone(name: str) -> bool:
+    return name.startswith(_DUMMY_ZONES)
+
+
 class TegrastatsSampler:
     """Collects a Sample from each line, with the rails in the order of `rails`.
 
@@ -35,7 +39,7 @@ class TegrastatsSampler:
         temps_c = (
             temp
             for zone, temp in line.temps_c.items()
-            if temp is not None and not zone.startswith(_DUMMY_ZONES)
+            if temp is not None and not is_dummy_zone(zone)
         )
         return Sample(
             t_s=t_s,

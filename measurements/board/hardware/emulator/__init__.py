@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from measurements.board.hardware.jetson import JetsonBoard
-from measurements.board.hardware.machine import ChildTegrastats, RealClock
-from measurements.board.hardware.protocol import Clock, LineSource
+from measurements.board.hardware.machine import ChildTegrastats, RealClock, RealTicks
+from measurements.board.hardware.protocol import Clock, Files, LineSource, SamplerName, Ticks
 
 from . import tree as sysfs
 from .boards import BOARDS, BoardData
@@ -45,6 +45,7 @@ def open_board(
     seed: int = 1,
     real_time: bool = False,
     pace: Callable[[], float | None] = lambda: None,
+    sampler: SamplerName = "tegrastats",
 ) -> EmulatedBoard:
     """A Jetson adapter on an emulated board of `kind` whose files stand under `tree`.
 
@@ -54,19 +55,45 @@ def open_board(
             instead of in virtual time.
         pace: In virtual time: how many virtual seconds a wall second may hold now; None
             for as fast as possible.
+        sampler: What reads the power sensors.
 
     Raises:
         UnknownKind: No such board.
         OSError: The tree cannot be written, or clocks were left held and cannot be restored.
     """
+    board = _planted(kind, tree)
+    (tree / STATE).mkdir(parents=True, exist_ok=True)
+    opened = _in_real_time if real_time else partial(_in_virtual_time, pace=pace)
+    emulation, clock, lines, ticks = opened(board, tree, seed)
+    return EmulatedBoard(
+        name,
+        emulation=emulation,
+        clock=clock,
+        lines=lines,
+        ticks=ticks if sampler == "ina3221" else None,
+        tree=tree,
+        seed=seed,
+    )
+
+
+def open_files(kind: str, *, tree: Path) -> tuple[Files, Clock]:
+    """Only the files of an emulated board, as they stand under `tree`, in virtual time.
+
+    Raises:
+        UnknownKind: No such board.
+        OSError: The tree cannot be written.
+    """
+    board = _planted(kind, tree)
+    emulation, clock, *_ = _in_virtual_time(board, tree, 1, pace=lambda: None)
+    return EmulatedFiles(tree, emulation), clock
+
+
+def _planted(kind: str, tree: Path) -> BoardData:
     if kind not in BOARDS:
         raise UnknownKind(f"no emulated board {kind!r}; there are: {', '.join(sorted(BOARDS))}")
     board = BOARDS[kind]
     sysfs.plant(board, tree)
-    (tree / STATE).mkdir(parents=True, exist_ok=True)
-    opened = _in_real_time if real_time else partial(_in_virtual_time, pace=pace)
-    emulation, clock, lines = opened(board, tree, seed)
-    return EmulatedBoard(name, emulation=emulation, clock=clock, lines=lines, tree=tree, seed=seed)
+    return board
 
 
 class EmulatedBoard(JetsonBoard):
@@ -79,6 +106,7 @@ class EmulatedBoard(JetsonBoard):
         emulation: Emulation,
         clock: Clock,
         lines: LineSource,
+        ticks: Ticks | None,
         tree: Path,
         seed: int,
     ) -> None:
@@ -88,6 +116,7 @@ class EmulatedBoard(JetsonBoard):
             files=EmulatedFiles(tree, emulation),
             clock=clock,
             lines=lines,
+            ticks=ticks,
             loads=partial(EmulatedLoad, emulation=emulation, clock=clock, device_seed=seed),
             state_dir=tree / STATE,
             provenance="emulated",
@@ -97,17 +126,20 @@ class EmulatedBoard(JetsonBoard):
 
 def _in_virtual_time(
     board: BoardData, tree: Path, seed: int, *, pace: Callable[[], float | None]
-) -> tuple[Emulation, Clock, LineSource]:
+) -> tuple[Emulation, Clock, LineSource, Ticks]:
     model = Model(board, seed=seed, knobs=sysfs.knobs(board, tree))
     clock = VirtualClock(model, pace)
-    return Emulation(model), clock, VirtualTegrastats(model, clock, seed=seed)
+    return Emulation(model), clock, VirtualTegrastats(model, clock, seed=seed), clock
 
 
-def _in_real_time(board: BoardData, tree: Path, seed: int) -> tuple[Emulation, Clock, LineSource]:
+def _in_real_time(
+    board: BoardData, tree: Path, seed: int
+) -> tuple[Emulation, Clock, LineSource, Ticks]:
     clock = RealClock()
     knobs = sysfs.knobs(board, tree)
     start = Start(board.kind, seed, clock.now(), dataclasses.asdict(knobs))
     begin_log(tree / EVENTS, start)
     model = Model(board, seed=seed, start_s=start.start_s, knobs=knobs)
     emulation = Emulation(model, now=time.monotonic, log=tree / EVENTS)
-    return emulation, clock, ChildTegrastats(str(tree / sysfs.TEGRASTATS), clock)
+    lines = ChildTegrastats(str(tree / sysfs.TEGRASTATS), clock)
+    return emulation, clock, lines, RealTicks()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -61,6 +62,21 @@ class VirtualClock:
 
     def remove(self, alarm: Alarm) -> None:
         self._alarms.remove(alarm)
+
+    @contextmanager
+    def every(self, interval_ms: int, ring: Callable[[], None]) -> Iterator[None]:
+        """Call `ring()` each `interval_ms` of virtual time; see `protocol.Ticks`."""
+
+        def rung() -> float:
+            ring()
+            return self._model.now_s + interval_ms / 1000
+
+        alarm = Alarm(self._model.now_s, rung)
+        self.add(alarm)
+        try:
+            yield
+        finally:
+            self.remove(alarm)
 
     def _live_until(self, t_s: float) -> None:
         """Advance to `t_s`, ringing each alarm at its time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ EVENTS = "emulator/events.jsonl"
 
 
 class Emulation:
-    """A model that files, load and clock share.
+    """A model that files, load and clock share; in real time from several threads.
 
     Args:
         now: The real clock, if time runs by itself; None in virtual time, where only the
@@ -30,20 +31,27 @@ class Emulation:
         self, model: Model, *, now: Callable[[], float] | None = None, log: Path | None = None
     ) -> None:
         self.model = model
+        self.lock = threading.RLock()
+        """To be held while the model lives on or is read."""
         self._now = now
         self._log = log
 
     def catch_up(self) -> None:
         """Bring the model to the real clock; nothing in virtual time."""
         if self._now is not None:
-            self.model.advance(self._now())
+            self.live_until(self._now())
+
+    def live_until(self, t_s: float) -> None:
+        with self.lock:
+            self.model.advance(t_s)
 
     def apply(self, event: Event) -> Job | None:
         """Let `event` happen at the model's present time."""
-        job = self.model.apply(event)
-        if self._log is not None:
-            _append(self._log, Stamped(self.model.now_s, event))
-        return job
+        with self.lock:
+            job = self.model.apply(event)
+            if self._log is not None:
+                _append(self._log, Stamped(self.model.now_s, event))
+            return job
 
 
 def begin_log(path: Path, start: Start) -> None:

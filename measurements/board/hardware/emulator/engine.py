@@ -69,6 +69,11 @@ class EmulatedLoad:
         self._clock = clock
         self._random = random.Random(f"load/{device_seed}/{seed}")
 
+    @property
+    def description(self) -> str:
+        engine = f"emulated engine of {self._emulation.model.board.kind}"
+        return f"{engine}, one core for preprocessing"
+
     @contextmanager
     def ready(self) -> Iterator[None]:
         try:
@@ -92,7 +97,7 @@ class EmulatedLoad:
     def _reach(self, t_s: float) -> None:
         """Wait for `t_s`, then let the model live to just there, not to the real clock."""
         self._clock.sleep_until(t_s)
-        self._emulation.model.advance(t_s)
+        self._emulation.live_until(t_s)
 
     @property
     def emulation(self) -> Emulation:

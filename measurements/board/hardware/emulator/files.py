@@ -41,8 +41,9 @@ class EmulatedFiles:
         reader = self._readers.get(real)
         if reader is None:
             return (self._root / real).read_text()
-        self._emulation.catch_up()
-        return f"{reader()}\n"
+        with self._emulation.lock:
+            self._emulation.catch_up()
+            return f"{reader()}\n"
 
     def write(self, path: str, text: str) -> None:
         """Raises: OSError: EINVAL for a bad value, EACCES for a file that is not a setting."""
@@ -52,8 +53,9 @@ class EmulatedFiles:
         writer = self._writers.get(real)
         if writer is None:
             raise OSError(errno.EACCES, os.strerror(errno.EACCES), path)
-        self._emulation.catch_up()
-        writer(real, _whole_number(text, path))
+        with self._emulation.lock:
+            self._emulation.catch_up()
+            writer(real, _whole_number(text, path))
 
     def glob(self, pattern: str) -> list[str]:
         found = self._root.glob(pattern.lstrip("/"))
