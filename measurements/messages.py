@@ -95,7 +95,8 @@ class NetworkFeatures(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     sha256: str | None
     """Of the ONNX file; None while nothing has needed the file yet."""
-    input_shape: list[int | None] | None
+    input_shape: list[int | None]
+    """Empty if it has no graph; a free axis is None."""
     input_dtype: str
     flops_per_item: float | None
     flops_fixed: float | None

@@ -2,6 +2,7 @@
 
 from .devices import Device, DeviceToken, RejectedRecord
 from .networks import Network
+from .replay import ReplayTable
 from .runs import Run, RunQuerySet, Verdict
 from .samples import Phase, PowerSample, RequestLog
 
@@ -12,6 +13,7 @@ __all__ = [
     "Phase",
     "PowerSample",
     "RejectedRecord",
+    "ReplayTable",
     "RequestLog",
     "Run",
     "RunQuerySet",

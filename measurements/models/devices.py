@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from measurements.messages import BoardInfo, Heartbeat, OperatingPoint
 
+from .replay import ReplayTable
+
 OFFLINE_AFTER = dt.timedelta(seconds=10)
 """Five missed heartbeats: the device counts as offline."""
 DISPATCH_PATIENCE = dt.timedelta(seconds=10)
@@ -46,6 +48,9 @@ class Device(models.Model):
     jetpack = models.CharField(max_length=40, blank=True)
     provenance = models.CharField(max_length=10, choices=Provenance, default=Provenance.REAL)
     provenance_note = models.TextField(blank=True)
+    replay_table = models.ForeignKey(
+        ReplayTable, null=True, on_delete=models.PROTECT, related_name="devices"
+    )
     gpu_hz = ArrayField(models.BigIntegerField(), default=list)
     emc_hz = ArrayField(models.BigIntegerField(), default=list)
     cpu_hz = ArrayField(models.BigIntegerField(), default=list)

@@ -8,35 +8,58 @@ from django.urls import reverse
 
 from measurements.messages import NetworkFeatures
 
+from .devices import Device
+from .replay import ReplayTable
+
+
+class NetworkQuerySet(models.QuerySet["Network"]):
+    def for_device(self, device: Device | None) -> NetworkQuerySet:
+        """What can run on `device`: a replay board has its table's workloads, and no other has."""
+        if device is None:
+            return self
+        return self.filter(replay_table=device.replay_table_id)
+
 
 class Network(models.Model):
     """A neural network and what its ONNX graph says of it.
 
     FLOPs and bytes are affine in the batch size: fixed + per item × batch size.
     A built-in network has no file (and so no hash) until something runs its graph.
+    A workload of a replay table has neither graph nor file: its features are NULL.
     """
 
     name = models.CharField(max_length=120, unique=True)
     builtin = models.CharField(max_length=60, blank=True, help_text="Name in measurements.zoo")
+    replay_table = models.ForeignKey(
+        ReplayTable, null=True, on_delete=models.PROTECT, related_name="workloads"
+    )
+    workload = models.CharField(max_length=40, blank=True, help_text="Name in the replay table")
     file = models.FileField(upload_to="networks/", blank=True)
     sha256 = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001 unknown is NULL
     size_bytes = models.BigIntegerField(null=True)
-    input_name = models.CharField(max_length=200)
-    input_shape = ArrayField(models.IntegerField(null=True), help_text="NULL: a free axis")
-    input_dtype = models.CharField(max_length=20)
+    input_name = models.CharField(max_length=200, blank=True)
+    input_shape = ArrayField(
+        models.IntegerField(null=True),
+        default=list,
+        blank=True,
+        help_text="NULL: a free axis; empty: no graph",
+    )
+    input_dtype = models.CharField(max_length=20, blank=True)
     batch_is_dynamic = models.BooleanField()
-    parameters = models.BigIntegerField()
-    macs_per_item = models.FloatField(help_text="Convolutions and dense layers only")
-    flops_per_item = models.FloatField()
-    flops_fixed = models.FloatField()
-    bytes_per_item = models.FloatField()
-    bytes_fixed = models.FloatField()
-    opset = models.PositiveIntegerField()
+    parameters = models.BigIntegerField(null=True)
+    macs_per_item = models.FloatField(null=True, help_text="Convolutions and dense layers only")
+    flops_per_item = models.FloatField(null=True)
+    flops_fixed = models.FloatField(null=True)
+    bytes_per_item = models.FloatField(null=True)
+    bytes_fixed = models.FloatField(null=True)
+    opset = models.PositiveIntegerField(null=True)
     operators = models.JSONField(default=dict, help_text="How many nodes of each type")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = NetworkQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
@@ -48,8 +71,27 @@ class Network(models.Model):
                 name="network_features_not_negative",
             ),
             models.CheckConstraint(
-                condition=Q(builtin__gt="") | Q(sha256__isnull=False),
-                name="network_is_built_in_or_has_a_file",
+                condition=Q(builtin__gt="")
+                | Q(sha256__isnull=False)
+                | Q(replay_table__isnull=False, workload__gt=""),
+                name="network_is_built_in_or_has_a_file_or_a_cell",
+            ),
+            models.CheckConstraint(
+                condition=Q(replay_table__isnull=False)
+                | Q(
+                    parameters__isnull=False,
+                    macs_per_item__isnull=False,
+                    flops_per_item__isnull=False,
+                    flops_fixed__isnull=False,
+                    bytes_per_item__isnull=False,
+                    bytes_fixed__isnull=False,
+                    opset__isnull=False,
+                    input_shape__len__gt=0,
+                ),
+                name="network_with_a_graph_has_features",
+            ),
+            models.UniqueConstraint(
+                fields=["replay_table", "workload"], name="workload_once_per_replay_table"
             ),
         ]
 
@@ -62,7 +104,13 @@ class Network(models.Model):
     @property
     def only_batch_size(self) -> int | None:
         """The one batch size that the graph takes; None if it takes any."""
-        return None if self.batch_is_dynamic else self.input_shape[0]
+        if self.batch_is_dynamic:
+            return None
+        return self.input_shape[0] if self.input_shape else 1
+
+    @property
+    def has_graph(self) -> bool:
+        return self.replay_table_id is None
 
     def features(self) -> NetworkFeatures:
         return NetworkFeatures(
@@ -74,6 +122,7 @@ class Network(models.Model):
             flops_fixed=self.flops_fixed,
             bytes_per_item=self.bytes_per_item,
             bytes_fixed=self.bytes_fixed,
+            workload=self.workload or None,
         )
 
     def flops(self, batch_size: int) -> float:

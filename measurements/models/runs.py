@@ -75,6 +75,9 @@ class Run(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+    repeat_of = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="repeats"
+    )
 
     # What was asked.
     gpu_min_hz = models.BigIntegerField(null=True)
