@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.html import format_html
 
 from measurements.models import Device, Network, Run
 from measurements.statistics import fewest_for_upper_bound
@@ -89,7 +90,7 @@ class LaunchForm(forms.Form):
             error_messages={"required": "Choose at least one batch size."},
         )
         self.initial.setdefault("batch_sizes", [size for size in sizes if size in (1, 4)] or sizes)
-        self.fields["name"].widget.attrs["placeholder"] = self.default_name
+        self.fields["name"].help_text = format_html("Empty: {}.", self.default_name)
         self._say_what_each_field_refused()
 
     @property

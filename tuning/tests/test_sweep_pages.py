@@ -150,3 +150,10 @@ def test_a_deed_that_comes_too_late_says_so(operator):
     sweep = make_sweep(state=Sweep.State.FINISHED)
     page = operator.post(reverse("sweep_deed", args=[sweep.pk, "pause"]), follow=True)
     assert "Nothing changed: the sweep is finished." in page.content.decode()
+
+
+def test_the_launch_form_shows_a_networks_name_as_text_not_as_markup(client: Client):
+    make_network(name="<script>alert(1)</script>")
+    make_device()
+    client.force_login(make_user(OPERATOR))
+    assert "<script>alert(1)" not in client.get(reverse("sweep_new")).content.decode()
