@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from measurements.board.hardware import emulator
+from measurements.board.hardware import emulator, replay
 from measurements.board.hardware.jetson import JetsonBoard
 from measurements.board.hardware.machine import ChildTegrastats, RealClock, SysFiles
 from measurements.board.hardware.protocol import Board
@@ -14,6 +14,7 @@ from measurements.board.load.protocol import Load, LoadFailed
 from measurements.messages import NetworkFeatures
 
 EMULATED = "emulated:"
+REPLAY = "replay:"
 
 
 class UnknownBoard(ValueError):
@@ -21,7 +22,9 @@ class UnknownBoard(ValueError):
 
 
 def open_board(spec: str, *, name: str, state_dir: Path, pace: Callable[[], float | None]) -> Board:
-    """The board that `spec` means: `jetson` (this machine), or `emulated:<kind>`.
+    """The board that `spec` means: `jetson`, `emulated:<kind>`, `replay:<table>`.
+
+    `jetson` is this machine; a replayed table is `orin-nano` or a file's path.
 
     Args:
         state_dir: Survives a crash; holds what is needed to restore a board's clocks, and
@@ -30,7 +33,7 @@ def open_board(spec: str, *, name: str, state_dir: Path, pace: Callable[[], floa
 
     Raises:
         UnknownBoard: `spec` is none of them.
-        ValueError: There is no emulated board of that kind.
+        ValueError: There is no emulated board of that kind, or the file is no replay table.
         OSError: Clocks were left held and cannot be restored, or `state_dir` not be written.
     """
     if spec == "jetson":
@@ -38,7 +41,9 @@ def open_board(spec: str, *, name: str, state_dir: Path, pace: Callable[[], floa
     if spec.startswith(EMULATED):
         kind, tree = spec.removeprefix(EMULATED), state_dir / "tree"
         return emulator.open_board(kind, name=name, tree=tree, seed=_seed(name), pace=pace)
-    raise UnknownBoard(f"no board {spec!r}: jetson, or {EMULATED}<kind>")
+    if spec.startswith(REPLAY):
+        return replay.ReplayBoard(name, replay.table_of(spec.removeprefix(REPLAY)), pace=pace)
+    raise UnknownBoard(f"no board {spec!r}: jetson, {EMULATED}<kind>, or {REPLAY}<table>")
 
 
 def _jetson(name: str, state_dir: Path) -> Board:

@@ -17,12 +17,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from measurements.board.hardware.protocol import Board, PointNotHeld, Sample, Sampler
+from measurements.board.hardware.protocol import Board, PointNotHeld, Sample, Sampler, rests_on
 from measurements.board.load.arrivals import arrival_times_s
 from measurements.board.load.protocol import Load, LoadFailed, ServedBatch
 from measurements.messages import (
     BoardInfo,
     Fault,
+    FeaturesUnknown,
     OperatingPoint,
     Phase,
     PhaseName,
@@ -101,6 +102,7 @@ def run_trial(
         requests=_requests(trial.batches, zero_s=trial.zero_s),
         faults=trial.faults,
         unknown_tokens=trial.unknown_tokens,
+        rests_on=rests_on(board, plan),
     )
 
 
@@ -133,7 +135,7 @@ class _Trial:
 
     def _measure(self, stack: ExitStack) -> None:
         plan, board = self.plan, self.board
-        with _spoiling("load-failed", LoadFailed, OSError):
+        with _spoiling("load-failed", LoadFailed, FeaturesUnknown, OSError):
             load = board.load(plan.network, batch_size=plan.batch_size, seed=plan.seed)
             stack.enter_context(load.ready())
         with _spoiling("point-not-held", PointNotHeld, ValueError, OSError):
@@ -168,7 +170,7 @@ class _Trial:
         arrivals_s, warm_up = self._arrivals(start_s)
         stream = load.serve(arrivals_s, STREAM_REQUESTS if arrivals_s is None else len(arrivals_s))
         try:
-            with _spoiling("load-failed", LoadFailed):
+            with _spoiling("load-failed", LoadFailed, FeaturesUnknown):
                 served, end_s = self._warm_up(stream, start_s, warm_up)
                 measuring_s = end_s if arrivals_s is None else arrivals_s[served]
                 self._note("warm_up", start_s, measuring_s)

@@ -1,7 +1,7 @@
 """The board worker: a Celery app with one task, `board.measure`, and one queue, its own.
 
     python -m measurements.board.worker --name NAME --server URL --broker-file FILE \\
-        --token-file FILE --state-dir DIR --board jetson|emulated:KIND
+        --token-file FILE --state-dir DIR --board jetson|emulated:KIND|replay:TABLE
 
 The plan is acknowledged before it is carried out: if this process dies, the server
 misses its heartbeats and sends the run again. SIGTERM gives up what is running,
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--broker-file", required=True, type=Path, help="holds the broker's URL")
     parser.add_argument("--token-file", required=True, type=Path, help="holds the board's token")
     parser.add_argument("--state-dir", required=True, type=Path, help="spool and caches go here")
-    parser.add_argument("--board", required=True, help="jetson, or emulated:<kind>")
+    parser.add_argument("--board", required=True, help="jetson, emulated:<kind>, or replay:<table>")
     return parser
 
 

@@ -7,12 +7,12 @@ A real Jetson and an emulated one differ only in the `Clock`, `Files` and
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from measurements.board.load.protocol import Load
-from measurements.messages import BoardInfo, NetworkFeatures, OperatingPoint
+from measurements.messages import BoardInfo, NetworkFeatures, OperatingPoint, Plan
 
 SamplerName = Literal["tegrastats", "ina3221"]
 """What reads the power sensors: NVIDIA's program, or the board worker itself."""
@@ -97,6 +97,29 @@ class Sampler(Protocol):
 
 class PointNotHeld(RuntimeError):
     """The clocks read back differ from what was asked; the board was restored."""
+
+
+@runtime_checkable
+class Replays(Protocol):
+    """A board whose numbers come from a table."""
+
+    def rests_on(self, plan: Plan) -> dict[str, str]:
+        """What latency and power of this run rest on; see `Record.rests_on`.
+
+        Raises:
+            ValueError: The plan's point is not in the table.
+        """
+
+
+def rests_on(board: object, plan: Plan) -> dict[str, str]:
+    """What `board` says that its numbers rest on; nothing where it measures them itself.
+
+    A point that a table does not hold makes a fault in its run, which says so.
+    """
+    if isinstance(board, Replays):
+        with suppress(ValueError):
+            return board.rests_on(plan)
+    return {}
 
 
 class Board(Protocol):
