@@ -263,6 +263,6 @@ def test_a_board_without_clocks_to_set_holds_the_empty_point(tmp_path, restore_f
 
 
 def test_the_restoring_program_says_that_there_is_nothing_to_do(tmp_path):
-    command = [sys.executable, "-m", "measurements.board.hardware.clocks", str(tmp_path)]
+    command = [sys.executable, "-m", "measurements.board.restore", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "nothing to restore\n"

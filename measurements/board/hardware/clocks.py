@@ -2,15 +2,12 @@
 
 Only the knobs that the board shows are written, and only with values of its own tables.
 The state from before is on disk before the first write, so that the clocks that a killed
-worker left behind are restored at its next start, or by
-
-    python -m measurements.board.hardware.clocks STATE_DIR
+worker left behind are restored at its next start, or by `measurements.board.restore`.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,7 +16,6 @@ from pathlib import Path
 import msgspec
 
 from measurements.board.hardware.knobs import find_cpus, find_gate, find_gpu, find_memory
-from measurements.board.hardware.machine import RealClock, SysFiles
 from measurements.board.hardware.protocol import Clock, Files, PointNotHeld
 from measurements.messages import OperatingPoint
 
@@ -29,6 +25,10 @@ RESTORE_FILE = "clocks-to-restore.json"
 _SETTLE_S = 0.5
 """Longest wait for a clock to take; real ones take up to 0.014 s."""
 _POLL_S = 0.005
+
+
+class RestoreFileDamaged(OSError):
+    """What the clocks were before is not known any more."""
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,11 +95,15 @@ class Clocks:
 
         Raises:
             OSError: A clock cannot be written; the restore file stays.
-            msgspec.DecodeError: The restore file is damaged; the clocks' old state is unknown.
+            RestoreFileDamaged: An OSError too.
         """
         if not self._restore_file.exists():
             return False
-        self._go_back(msgspec.json.decode(self._restore_file.read_bytes(), type=State))
+        try:
+            state = msgspec.json.decode(self._restore_file.read_bytes(), type=State)
+        except msgspec.DecodeError as damage:
+            raise RestoreFileDamaged(f"{self._restore_file}: {damage}") from damage
+        self._go_back(state)
         return True
 
     def _pinned_cpu_hz(self) -> int | None:
@@ -229,14 +233,3 @@ def _sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def main() -> None:
-    """Restore what a worker with the state directory `argv[1]` left held on this machine."""
-    restore_file = Path(sys.argv[1]) / RESTORE_FILE
-    clocks = Clocks(SysFiles(Path("/")), RealClock(), restore_file=restore_file)
-    print("clocks restored" if clocks.restore_left_over() else "nothing to restore")
-
-
-if __name__ == "__main__":
-    main()

@@ -13,7 +13,14 @@ from pathlib import Path
 from measurements.board.hardware import discovery
 from measurements.board.hardware.clocks import RESTORE_FILE, Clocks
 from measurements.board.hardware.ina3221 import Ina3221Sampler
-from measurements.board.hardware.protocol import Clock, Files, LineSource, Sampler, Ticks
+from measurements.board.hardware.protocol import (
+    Clock,
+    ClockControl,
+    Files,
+    LineSource,
+    Sampler,
+    Ticks,
+)
 from measurements.board.hardware.rails import rail_part, total_of
 from measurements.board.hardware.sampling import TegrastatsSampler
 from measurements.board.hardware.tegrastats import parse
@@ -36,6 +43,7 @@ class JetsonBoard:
         name: The device's name on the server.
         lines: Samples come from here, unless there are `ticks`.
         ticks: When to read the power sensors' own files; None: sample by tegrastats.
+        clocks: Sets this board's clocks; None: this process does, through `files`.
         state_dir: Survives a crash; holds the restore file while clocks are held.
         provenance_note: What is emulated, in one sentence; empty for a real board.
 
@@ -53,6 +61,7 @@ class JetsonBoard:
         ticks: Ticks | None = None,
         loads: LoadFactory,
         state_dir: Path,
+        clocks: ClockControl | None = None,
         provenance: Provenance = "real",
         provenance_note: str = "",
     ) -> None:
@@ -64,7 +73,7 @@ class JetsonBoard:
         self._loads = loads
         self._provenance: Provenance = provenance
         self._provenance_note = provenance_note
-        self._clocks = Clocks(files, clock, restore_file=state_dir / RESTORE_FILE)
+        self._clocks = clocks or Clocks(files, clock, restore_file=state_dir / RESTORE_FILE)
         self._clocks.restore_left_over()
         self._default = self._clocks.point()
         self._rails: list[Rail] | None = None

@@ -122,6 +122,27 @@ def rests_on(board: object, plan: Plan) -> dict[str, str]:
     return {}
 
 
+class ClockControl(Protocol):
+    """Who sets this board's clocks: this process, or the privileged helper for it."""
+
+    gpu_hz: tuple[int, ...]
+    emc_hz: tuple[int, ...]
+    cpu_hz: tuple[int, ...]
+
+    def point(self) -> OperatingPoint:
+        """The limits as they stand; memory and CPU are None while they are governed."""
+
+    def holding(self, point: OperatingPoint) -> AbstractContextManager[OperatingPoint]:
+        """See `Board.holding`."""
+
+    def restore_left_over(self) -> bool:
+        """Restore what a killed worker left held; False if nothing was left.
+
+        Raises:
+            OSError: A clock cannot be written.
+        """
+
+
 class Board(Protocol):
     """A Jetson, an emulated one, or a replay: all that a trial needs."""
 
