@@ -7,13 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from measurements.board.hardware import emulator, replay
+from measurements.board.hardware.helper import (
+    SOCKET,
+    Helper,
+    PrivilegedClocks,
+    PrivilegedFiles,
+    PrivilegedTegrastats,
+)
 from measurements.board.hardware.jetson import JetsonBoard
-from measurements.board.hardware.machine import ChildTegrastats, RealClock, SysFiles
-from measurements.board.hardware.protocol import Board
+from measurements.board.hardware.machine import ChildTegrastats, RealClock, RealTicks, SysFiles
+from measurements.board.hardware.protocol import Board, SamplerName
 from measurements.board.load.protocol import Load, LoadFailed
 from measurements.messages import NetworkFeatures
 
 EMULATED = "emulated:"
+REAL_TIME = "@real-time"
+"""After an emulated board's kind: it lives by the wall clock, with tegrastats as a program."""
 REPLAY = "replay:"
 
 
@@ -21,8 +30,16 @@ class UnknownBoard(ValueError):
     """No such kind of board."""
 
 
-def open_board(spec: str, *, name: str, state_dir: Path, pace: Callable[[], float | None]) -> Board:
-    """The board that `spec` means: `jetson`, `emulated:<kind>`, `replay:<table>`.
+def open_board(
+    spec: str,
+    *,
+    name: str,
+    state_dir: Path,
+    pace: Callable[[], float | None],
+    sampler: SamplerName = "tegrastats",
+    helper: Path = SOCKET,
+) -> Board:
+    """The board that `spec` means: `jetson`, `emulated:<kind>[@real-time]`, `replay:<table>`.
 
     `jetson` is this machine; a replayed table is `orin-nano` or a file's path.
 
@@ -30,6 +47,8 @@ def open_board(spec: str, *, name: str, state_dir: Path, pace: Callable[[], floa
         state_dir: Survives a crash; holds what is needed to restore a board's clocks, and
             an emulated board's files under `tree/`.
         pace: Virtual seconds that an emulated board may run in a wall second; None: all it can.
+        sampler: What reads a Jetson's power sensors.
+        helper: The privileged helper's socket; without it this process sets a Jetson's clocks.
 
     Raises:
         UnknownBoard: `spec` is none of them.
@@ -37,24 +56,36 @@ def open_board(spec: str, *, name: str, state_dir: Path, pace: Callable[[], floa
         OSError: Clocks were left held and cannot be restored, or `state_dir` not be written.
     """
     if spec == "jetson":
-        return _jetson(name, state_dir)
+        return _jetson(name, state_dir, sampler, Helper(helper) if helper.exists() else None)
     if spec.startswith(EMULATED):
-        kind, tree = spec.removeprefix(EMULATED), state_dir / "tree"
-        return emulator.open_board(kind, name=name, tree=tree, seed=_seed(name), pace=pace)
+        kind = spec.removeprefix(EMULATED)
+        return emulator.open_board(
+            kind.removesuffix(REAL_TIME),
+            name=name,
+            tree=state_dir / "tree",
+            seed=_seed(name),
+            real_time=kind.endswith(REAL_TIME),
+            pace=pace,
+            sampler=sampler,
+        )
     if spec.startswith(REPLAY):
         return replay.ReplayBoard(name, replay.table_of(spec.removeprefix(REPLAY)), pace=pace)
     raise UnknownBoard(f"no board {spec!r}: jetson, {EMULATED}<kind>, or {REPLAY}<table>")
 
 
-def _jetson(name: str, state_dir: Path) -> Board:
-    clock = RealClock()
+def _jetson(name: str, state_dir: Path, sampler: SamplerName, helper: Helper | None) -> Board:
+    """Through the privileged helper if there is one; else with what this process may do."""
+    clock, files = RealClock(), SysFiles(Path("/"))
+    lines = ChildTegrastats("tegrastats", clock)
     return JetsonBoard(
         name,
-        files=SysFiles(Path("/")),
+        files=PrivilegedFiles(files, helper) if helper else files,
         clock=clock,
-        lines=ChildTegrastats("tegrastats", clock),
+        lines=PrivilegedTegrastats(helper, clock) if helper else lines,
+        ticks=RealTicks() if sampler == "ina3221" else None,
         loads=_no_load,
         state_dir=state_dir,
+        clocks=PrivilegedClocks(helper) if helper else None,
     )
 
 
