@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from measurements import energy
-from measurements.messages import OperatingPoint, Record
+from measurements.messages import BoardInfo, OperatingPoint, Record
 from measurements.power import Floats, Window, rail_w, total_w
 
 CLOCK_TOLERANCE = 0.025
@@ -45,6 +45,11 @@ def findings(record: Record) -> list[Finding]:
 
 def is_invalid(found: Iterable[Finding]) -> bool:
     return any(finding.severity == "invalid" for finding in found)
+
+
+def gives_latency_only(board: BoardInfo) -> bool:
+    """A table without power runs, or a machine without counters: energy is unknown, not missing."""
+    return board.provenance in ("replay", "host") and not board.rails
 
 
 def _merged(found: Iterable[Finding]) -> list[Finding]:
@@ -114,7 +119,10 @@ def _clocks_measured(record: Record) -> Iterator[Finding]:
 
 def _rails(record: Record) -> Iterator[Finding]:
     totals = [(i, rail.name) for i, rail in enumerate(record.board.rails) if rail.in_total]
-    if not totals:
+    if gives_latency_only(record.board):
+        why = " ".join(record.board.problems) or "Nothing here measures power."
+        yield Finding("note", "latency-only", f"This run has no energy. {why}")
+    elif not totals:
         yield Finding(
             "invalid", "no-total", "No rail of this board is known to make its total power."
         )

@@ -151,6 +151,8 @@ def _measure(run: Run, record: Record, *, is_invalid: bool) -> list[quality.Find
         if record.plan.arrivals.kind != "back_to_back":
             _set_at_rate(run, energy.at_rate(record))
     except energy.EnergyUnknown as error:
+        if quality.gives_latency_only(record.board):
+            return []
         # An invalid record has told the cause already.
         severity: quality.Severity = "note" if is_invalid else "invalid"
         return [quality.Finding(severity, "energy-unknown", f"No energy: {error}.")]
