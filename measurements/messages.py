@@ -18,10 +18,11 @@ OLDEST_VERSION = 1
 MEDIA_TYPE = "application/msgpack"
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 
-ArrivalKind = Literal["back_to_back", "uniform", "poisson"]
+ArrivalKind = Literal["back_to_back", "uniform", "poisson", "trace"]
 Provenance = Literal["real", "emulated", "replay", "host"]
 RailPart = Literal["gpu", "cpu", "memory", "soc", "input", "other"]
-PhaseName = Literal["settle", "warm_up", "serve", "tail"]
+PhaseName = Literal["settle", "gate", "warm_up", "serve", "tail"]
+StoppedBecause = Literal["fixed", "precise", "ceiling"]
 
 
 class UnsupportedVersion(ValueError):
@@ -72,14 +73,21 @@ class BoardInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Time constant of the power sensor's first-order low-pass, in seconds (0: none)."""
     software: dict[str, str]
     problems: list[str] = []
+    needs_network_file: bool = False
+    """Whether a plan must carry the hash of the ONNX file: a load here runs the graph itself."""
     version: int = VERSION
 
 
 class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
-    """How requests come: one after another, or at `rate_hz` requests a second."""
+    """How requests come: one after another, at `rate_hz` requests a second, or as recorded."""
 
     kind: ArrivalKind = "back_to_back"
     rate_hz: float | None = None
+    """Of a trace: its mean rate."""
+    trace: str = ""
+    """The name of the recorded trace; empty for the other kinds."""
+    times_s: list[float] | None = None
+    """The trace's arrivals in seconds from the first one, ascending; None: no trace."""
 
 
 class FeaturesUnknown(ValueError):
@@ -122,6 +130,30 @@ class NetworkFeatures(msgspec.Struct, frozen=True, kw_only=True):
         return _affine(self, self.bytes_fixed, self.bytes_per_item, batch_size)
 
 
+class Stopping(msgspec.Struct, frozen=True, kw_only=True):
+    """End a run when its energy is known well enough; `Plan.requests` is its ceiling.
+
+    `half_width_percent` is asked of the statistical part of the 95 % interval alone:
+    the sensor's steps do not shrink with more requests.
+    """
+
+    half_width_percent: float
+    floor_requests: int = 100
+    floor_s: float = 3.0
+    """Of serving; this floor may lift the ceiling of fast requests."""
+    quantile: float | None = None
+    """Of the latency limit: it must exist before the run may end; None: no quantile."""
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """The hottest zone must lie this near to the reference, and stand still, before a run."""
+
+    reference_c: float | None = None
+    """None: this run is the first, and makes the reference; only drift is waited for."""
+    band_k: float = 5.0
+    longest_s: float = 60.0
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One run for a board: this network, at this point, under this load."""
 
@@ -135,6 +167,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     warm_up_s: float
     sample_interval_ms: int
     seed: int
+    stopping: Stopping | None = None
+    """None: exactly `requests` requests (in whole batches)."""
+    gate: Gate | None = None
+    longest_warm_up_s: float | None = None
+    """Warm up on until power and inference time are steady, at most so long; None: do not look."""
     version: int = VERSION
 
 
@@ -197,6 +234,11 @@ class Record(msgspec.Struct, kw_only=True):
     unknown_tokens: dict[str, int]
     rests_on: dict[str, str] = {}
     """On a replay board, for latency and power: "measured", "fitted" or "extrapolated", and why."""
+    load: str = ""
+    """What served the requests, read back from it: program, version, provider, threads."""
+    stopped_because: StoppedBecause = "fixed"
+    is_steady: bool | None = None
+    """Whether the warm-up ended in a steady state; None: nobody looked."""
     version: int = VERSION
 
 
@@ -228,6 +270,29 @@ class HeartbeatReply(msgspec.Struct, frozen=True, kw_only=True):
     """`cancel` is the id of a run that is not wanted any more; None for "go on"."""
 
     cancel: str | None = None
+    version: int = VERSION
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """An order to a board: hold `point` from now on, or go back to how it was before."""
+
+    application: int
+    device: str
+    point: OperatingPoint | None
+    """None: roll back."""
+    version: int = VERSION
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """What a board did with an order."""
+
+    application: int
+    is_back: bool
+    """Whether the order was to roll back."""
+    is_ok: bool
+    reason: str
+    """Why not; empty if it did."""
+    read_back: OperatingPoint
     version: int = VERSION
 
 
