@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from measurements.board.hardware.emulator.clock import Alarm, VirtualClock
-from measurements.board.hardware.protocol import Sample
+from measurements.board.hardware.protocol import Clock, Sample
 from measurements.board.load.protocol import LoadFailed, ServedBatch
 from measurements.messages import BoardInfo, NetworkFeatures, OperatingPoint, Plan, Rail, RailPart
 
@@ -107,7 +107,8 @@ class ReplayBoard:
         )
         self._machine = Machine(table, self._default)
         self._noise = Random(0)
-        self.clock = VirtualClock(self._machine, pace)
+        self._clock = VirtualClock(self._machine, pace)
+        self.clock: Clock = self._clock
 
     def describe(self) -> BoardInfo:
         table = self._table
@@ -125,7 +126,10 @@ class ReplayBoard:
             default=self._default,
             rails=_rails(table),
             sensor_lag_s=SENSOR_LAG_S if table.power else 0.0,
-            software={"replay table": f"{table.name}, SHA-256 {table.sha256}"},
+            software={
+                "replay table": f"{table.name}, SHA-256 {table.sha256}",
+                "sampler": "fitted power model" if table.power else "none",
+            },
             problems=wording.problems(table),
         )
 
@@ -150,11 +154,11 @@ class ReplayBoard:
             return machine.now_s + period_s
 
         alarm = Alarm(machine.now_s + period_s, ring)
-        self.clock.add(alarm)
+        self._clock.add(alarm)
         try:
             yield sampler
         finally:
-            self.clock.remove(alarm)
+            self._clock.remove(alarm)
 
     def load(self, network: NetworkFeatures, *, batch_size: int, seed: int) -> ReplayLoad:
         """Raises: LoadFailed: The table does not hold this workload, or only at batch 1."""
@@ -167,7 +171,7 @@ class ReplayBoard:
             raise LoadFailed(f"The table was measured at batch size 1, not {batch_size}.")
         self._noise = Random(f"power/{self._table.name}/{seed}")
         draws = Random(f"latency/{self._table.name}/{seed}")
-        return ReplayLoad(self._machine, self.clock, lambda: self._cell(network.workload), draws)
+        return ReplayLoad(self._machine, self._clock, lambda: self._cell(network.workload), draws)
 
     def rests_on(self, plan: Plan) -> dict[str, str]:
         """For each kind of number of a run: measured, fitted or extrapolated, and from what."""
@@ -219,6 +223,10 @@ class ReplayLoad:
         self._clock = clock
         self._cell = cell
         self._draws = draws
+
+    @property
+    def description(self) -> str:
+        return "replay of a table's cell"
 
     def ready(self) -> AbstractContextManager[None]:
         return nullcontext()
