@@ -19,13 +19,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from celery import Celery, signals
 
 from measurements.board import broker
 from measurements.board.catalogue import open_board
+from measurements.board.hardware.helper import SOCKET
+from measurements.board.hardware.protocol import SamplerName
 from measurements.board.live import Live
 from measurements.board.reports import Deliveries, Presence
 from measurements.board.spool import Spool
@@ -61,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--token-file", required=True, type=Path, help="holds the board's token")
     parser.add_argument("--state-dir", required=True, type=Path, help="spool and caches go here")
     parser.add_argument("--board", required=True, help="jetson, emulated:<kind>, or replay:<table>")
+    parser.add_argument("--sampler", choices=get_args(SamplerName), default="tegrastats")
+    parser.add_argument(
+        "--helper",
+        type=Path,
+        default=SOCKET,
+        help="the privileged helper's socket, if there is one",
+    )
     return parser
 
 
@@ -89,6 +98,8 @@ def _work(options: argparse.Namespace, stack: ExitStack) -> Celery:
         name=options.name,
         state_dir=options.state_dir,
         pace=lambda: None if status.wants_end else live.pace(),
+        sampler=options.sampler,
+        helper=options.helper,
     )
     info = board.describe()
     uplink = Uplink(server, name=options.name, networks=options.state_dir / "networks")
