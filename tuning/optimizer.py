@@ -22,7 +22,7 @@ from tuning.surrogate import Family, Mixture, Surrogate, family
 
 Floats = NDArray[np.float64]
 
-FIRST = 4
+FIRST = 2
 """Points before the model is asked: the fastest, then such as fill the space."""
 UNKNOWN_NOISE = 0.01
 """Relative standard error of a measurement that states no interval."""
@@ -68,7 +68,7 @@ def ask(question: Question) -> Point | None:
     left = _unasked(question)
     if not len(left):
         return None
-    if len(question.observations) < FIRST or len(question.measured) < 2:
+    if len(question.observations) < FIRST or len(question.measured) < 1:
         return space.points[_first(question, where, left)]
     question = with_pending_imagined(question)
     worth = _log_worth(question, believe(question))
@@ -79,7 +79,7 @@ def predict(question: Question) -> Prediction:
     """Energy, latency and probability of meeting the limit, for every point of the space.
 
     Raises:
-        NothingMeasured: Fewer than two points have been measured.
+        NothingMeasured: No point has been measured yet.
     """
     belief = believe(question)
     energy, energy_sd = belief.energy.moments()
@@ -94,7 +94,7 @@ def predict(question: Question) -> Prediction:
 def expected_gain_j(question: Question) -> float:
     """How many joules per request the next measurement is expected to save; inf before any."""
     best, left = question.best, _unasked(question)
-    if best is None or len(question.measured) < 2 or best.energy_j is None:
+    if best is None or best.energy_j is None:
         return math.inf
     if not len(left):
         return 0.0
@@ -130,11 +130,11 @@ def believe(question: Question) -> Belief:
     """The models of energy and latency after all that was measured.
 
     Raises:
-        NothingMeasured: Fewer than two points have been measured.
+        NothingMeasured: No point has been measured yet.
     """
     seen = question.measured
-    if len(seen) < 2:
-        raise NothingMeasured(f"a model needs two measured points, there are {len(seen)}")
+    if not seen:
+        raise NothingMeasured("no point has been measured yet")
     where = _coordinates(question.space)
     rng = np.random.default_rng([question.seed, len(question.observations)])
     at = np.array([question.space.index[o.point] for o in seen])
