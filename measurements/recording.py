@@ -62,14 +62,15 @@ def store_samples(run: Run, samples: Samples, totals_w: Iterable[float | None]) 
     """
     columns = ("run_id", "t_us", "rails_w", "total_w", "gpu_mhz", "emc_mhz", "cpu_mhz",
                "temp_c", "gpu_busy_percent")  # fmt: skip
+    rails_w = zip(*samples.rails_w, strict=True) if samples.rails_w else [()] * len(samples.t_us)
     instants = zip(
-        samples.t_us, zip(*samples.rails_w, strict=True), totals_w, samples.gpu_mhz,
+        samples.t_us, rails_w, totals_w, samples.gpu_mhz,
         samples.emc_mhz, samples.cpu_mhz, samples.temp_c, samples.gpu_busy_percent,
         strict=True,
     )  # fmt: skip
     rows: dict[int, str] = {}
-    for t_us, rails_w, *values in instants:
-        array = "{" + ",".join("NULL" if power is None else repr(power) for power in rails_w) + "}"
+    for t_us, powers, *values in instants:
+        array = "{" + ",".join("NULL" if power is None else repr(power) for power in powers) + "}"
         fields = ("\\N" if value is None else str(value) for value in values)
         rows.setdefault(t_us, "\t".join((str(run.pk), str(t_us), array, *fields)))
     table = PowerSample._meta.db_table

@@ -19,7 +19,9 @@ urlpatterns = [
     path("networks/<int:pk>/", views.network_detail, name="network"),
     path("devices/", views.device_list, name="devices"),
     path("devices/new/", views.device_new, name="device_new"),
+    path("devices/new/replay/", views.replay_board_new, name="replay_board_new"),
     path("devices/<slug:name>/", views.device_detail, name="device"),
+    path("devices/<slug:name>/replay-table.json", views.replay_table, name="replay_table"),
     path("devices/<slug:name>/token/", views.device_token, name="device_token"),
     path(
         "devices/<slug:name>/token/<int:pk>/revoke/",

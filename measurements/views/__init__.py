@@ -8,6 +8,7 @@ from .devices import (
     device_token_revoke,
 )
 from .networks import network_detail, network_list, network_upload
+from .replay import replay_board_new, replay_table
 from .runs import import_log, run_detail, run_list
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "network_detail",
     "network_list",
     "network_upload",
+    "replay_board_new",
+    "replay_table",
     "run_detail",
     "run_list",
 ]

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
+from measurements.board.hardware import replay
 from measurements.forms.networks import NetworkUploadForm
 from measurements.models import Network
 from measurements.roles import OPERATOR, role_required
@@ -33,14 +34,28 @@ def network_upload(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def network_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    network = get_object_or_404(_with_costs(Network.objects.select_related("created_by")), pk=pk)
-    context = {
-        "network": network,
+    networks = _with_costs(Network.objects.select_related("created_by", "replay_table"))
+    network = get_object_or_404(networks, pk=pk)
+    runs = network.runs.select_related("device").order_by("-queued_at")[:10]
+    context = {"network": network, "runs": runs}
+    if not network.has_graph:
+        return render(request, "measurements/workload_detail.html", context | _replayed(network))
+    context |= {
         "costs": [_cost(network, batch) for batch in _batch_sizes(network)],
         "operators": sorted(network.operators.items(), key=lambda kind: (-kind[1], kind[0])),
-        "runs": network.runs.select_related("device").order_by("-queued_at")[:10],
     }
     return render(request, "measurements/network_detail.html", context)
+
+
+def _replayed(network: Network) -> dict[str, object]:
+    table = network.replay_table.table
+    cells = [cell for cell in table.cells if cell.workload == network.workload]
+    return {
+        "table": table,
+        "note": replay.note(table),
+        "cells": cells,
+        "devices": network.replay_table.devices.all(),
+    }
 
 
 def _with_costs(networks: QuerySet[Network]) -> QuerySet[Network]:
