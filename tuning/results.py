@@ -23,7 +23,10 @@ STATISTIC_LABELS = {"mean": "mean", "p50": "median", "p95": "p95", "p99": "p99"}
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One trial and its latest run. Energy per request in joules; None: not (yet) known."""
+    """One trial and its latest run, on `device`.
+
+    Energy per request in joules; None: not (yet) known.
+    """
 
     number: int
     state: str
@@ -37,6 +40,8 @@ class Result:
     meets_slo: bool
     power_w: float | None
     board_s: float | None
+    device: str = ""
+    taken_over: bool = False
 
     @property
     def url(self) -> str:
@@ -70,13 +75,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many trials were asked for, how they ended, and the board seconds they took."""
+    """How many trials the sweep itself asked for, how they ended, and their board seconds."""
 
     asked: int
     observed: int
     given_up: int
     board_s: float
     runs: int
+    taken_over: int = 0
 
     @property
     def ended(self) -> int:
@@ -85,7 +91,7 @@ class Progress:
     @property
     def mark(self) -> str:
         """Changes whenever there is something new to show."""
-        return f"{self.asked}.{self.observed}.{self.given_up}.{self.runs}"
+        return f"{self.asked}.{self.observed}.{self.given_up}.{self.runs}.{self.taken_over}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +151,7 @@ def rows(sweep: Sweep, found: QuerySet[TrialRun], names: tuple[str, ...]) -> lis
     columns = found.values_list(
         "trial__number", "trial__state", "run_id", "run__state", "trial__values",
         "energy_j", "half_width_j", "latency_ms", "upper_ms", "meets_slo",
-        "run__mean_power_w", "run__board_s",
+        "run__mean_power_w", "run__board_s", "run__device__name", "trial__taken_over",
     )  # fmt: skip
     return [
         Result(number, state, run, run_state, dict(zip(names, values, strict=True)), *rest)
@@ -189,7 +195,7 @@ def less(result: Result, than: Result) -> Difference | None:
 
 def progress(sweep: Sweep) -> Progress:
     states = dict.fromkeys(Trial.State.values, 0)
-    for state in sweep.trials.order_by().values_list("state", flat=True):
+    for state in sweep.trials.own().order_by().values_list("state", flat=True):
         states[state] += 1
     return Progress(
         asked=sum(states.values()),
@@ -197,12 +203,14 @@ def progress(sweep: Sweep) -> Progress:
         given_up=states[Trial.State.GIVEN_UP],
         board_s=sweep.board_s(),
         runs=TrialRun.objects.filter(trial__sweep=sweep).count(),
+        taken_over=sweep.trials.filter(taken_over=True).count(),
     )
 
 
 def pace_s(sweep: Sweep) -> float | None:
     """Wall seconds that its latest runs took each; None before the first has ended."""
-    runs = Run.objects.done().filter(trial_run__trial__sweep=sweep, claimed_at__isnull=False)
+    runs = Run.objects.done().filter(trial_run__trial__in=sweep.trials.own())
+    runs = runs.filter(claimed_at__isnull=False)
     recent = runs.order_by("-finished_at")[:RECENT].values("pk")
     taken = Run.objects.filter(pk__in=recent).aggregate(
         each=Avg(F("finished_at") - F("claimed_at"))

@@ -26,12 +26,12 @@ def observe(run_id: str) -> None:
 def tick() -> None:
     """Notice boards that went away or came back, and what messages were lost."""
     for sweep in Sweep.objects.filter(state=Sweep.State.WAITING).select_related("device"):
-        if sweep.device.is_online:
+        if search.has_board(sweep):
             sweep.carry_on()
     for run_id in Trial.objects.ended_unnoticed():
         observe(str(run_id))
     for sweep in Sweep.objects.filter(state=Sweep.State.RUNNING).select_related("device"):
-        if sweep.device.is_online:
+        if search.has_board(sweep):
             search.advance(sweep.pk)
         else:
             sweep.wait()

@@ -116,11 +116,11 @@ def _news(request: HttpRequest, run: Run) -> HttpResponse:
 
 
 def _trial_link(run: Run) -> Any:
-    """The link to the trial that asked for this run; None if nothing did."""
-    try:
-        return run.trial_run
-    except ObjectDoesNotExist:
-        return None
+    """The link to the trial that asked for this run; None if nothing did.
+
+    Forks that took the run over have later links.
+    """
+    return run.trial_links.select_related("trial__sweep").order_by("pk").first()
 
 
 def _neighbours(link: Any) -> dict[str, Any]:

@@ -1,6 +1,15 @@
-"""What to measure next: sweeps, the axes of their space, and their trials."""
+"""What to measure next: sweeps, their space and trials, and how winners are verified."""
 
 from .sweeps import Sweep, SweepAxis
 from .trials import Trial, TrialRun
+from .verifications import Verification, VerificationRun, VerifiedApplication
 
-__all__ = ["Sweep", "SweepAxis", "Trial", "TrialRun"]
+__all__ = [
+    "Sweep",
+    "SweepAxis",
+    "Trial",
+    "TrialRun",
+    "Verification",
+    "VerificationRun",
+    "VerifiedApplication",
+]

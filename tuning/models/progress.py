@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.apps import apps
 from django.db import models
 from django.db.models import (
     Avg,
@@ -18,7 +19,7 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Greatest, JSONObject
+from django.db.models.functions import Coalesce, Greatest, JSONObject
 
 from measurements.models import Run
 
@@ -37,55 +38,89 @@ class SweepQuerySet(models.QuerySet["Sweep"]):
     def with_progress(self) -> SweepQuerySet:
         """Annotate `trials_ended`, `trials_left` and `eta` (a timedelta, None while unknown).
 
-        `eta` is the trials left times the mean wall time of the sweep's measured runs.
+        `eta` is the trials left times the mean wall time of the sweep's measured runs, shared
+        by its boards.
         """
         spent = ExpressionWrapper(F("finished_at") - F("claimed_at"), DurationField())
         mean = (
             Run.objects.done()
-            .filter(trial_run__trial__sweep=OuterRef("pk"))
+            .filter(trial_run__trial__sweep=OuterRef("pk"), trial_run__trial__taken_over=False)
             .order_by()
             .values("trial_run__trial__sweep")
             .annotate(mean=Avg(spent))
             .values("mean")
         )
         left = F("budget_trials") - F("trials_ended")
+        others = self.model.others.through.objects.filter(sweep=OuterRef("pk")).order_by()
+        boards = Coalesce(
+            Subquery(others.values("sweep").annotate(count=Count("pk") + 1).values("count")), 1
+        )
         return self.annotate(
-            trials_ended=Count("trials", filter=~Q(trials__state="asked"))
+            trials_ended=Count(
+                "trials", filter=~Q(trials__state="asked") & Q(trials__taken_over=False)
+            )
         ).annotate(
             trials_left=Greatest(left, Value(0)),
-            eta=ExpressionWrapper(Subquery(mean) * F("trials_left"), DurationField()),
+            eta=ExpressionWrapper(
+                Subquery(mean) * F("trials_left") / boards, output_field=DurationField()
+            ),
         )
 
     def with_best(self) -> SweepQuerySet:
         """Annotate `best`: the done run with the least energy that keeps the SLO, or None.
 
-        A dict with run, energy_j, half_width_j, latency_ms, batch_size and the clocks.
+        A dict with trial, run, energy_j, half_width_j, latency_ms, batch_size and the clocks.
         """
-        best = _feasible_runs().order_by("energy_j", "id")
-        fields = ("energy_j", "half_width_j", "latency_ms", "batch_size", "gpu_min_hz",
-                  "gpu_max_hz", "emc_hz", "cpu_hz")  # fmt: skip
-        found = JSONObject(run="id", **{name: name for name in fields})
+        best = _feasible_links().order_by("energy_j", "trial__number")
+        fields = ("batch_size", "gpu_min_hz", "gpu_max_hz", "emc_hz", "cpu_hz")
+        found = JSONObject(
+            trial="trial_id",
+            run="run_id",
+            energy_j="energy_j",
+            half_width_j="half_width_j",
+            latency_ms="latency_ms",
+            **{name: f"run__{name}" for name in fields},
+        )
         return self.annotate(best=Subquery(best.annotate(found=found).values("found")[:1]))
 
-
-def _feasible_runs() -> models.QuerySet[Run]:
-    """Done runs of the outer sweep with `energy_j`, `half_width_j`, `latency_ms` as it asks."""
-    sweep = "trial_run__trial__sweep"
-    at_rate = {f"{sweep}__objective": "at_rate"}
-    latency = [
-        When(**{f"{sweep}__slo_statistic": name}, then=F(f"latency_{name}_ms"))
-        for name in ("mean", "p50", "p95", "p99")
-    ]
-    return (
-        Run.objects.done()
-        .filter(**{sweep: OuterRef("pk")})
-        .annotate(
-            energy_j=Case(When(**at_rate, then=F("at_rate_energy_j")), default="busy_energy_j"),
-            half_width_j=Case(
-                When(**at_rate, then=F("at_rate_half_width_j")), default="busy_half_width_j"
-            ),
-            latency_ms=Case(*latency),
+    def with_standing(self) -> SweepQuerySet:
+        """Annotate `best`, and `checked`: of which trial the latest verification said what."""
+        latest = apps.get_model("tuning", "Verification").objects.filter(
+            sweep=OuterRef("pk"), verdict__gt=""
         )
-        .filter(Q(**{f"{sweep}__slo_ms": None}) | Q(latency_ms__lte=F(f"{sweep}__slo_ms")))
+        found = JSONObject(trial="trial_id", verdict="verdict", words="words")
+        checked = latest.order_by("-pk").annotate(found=found).values("found")[:1]
+        return self.with_best().annotate(checked=Subquery(checked))
+
+
+def _feasible_links() -> models.QuerySet:
+    """Done runs of the outer sweep with `energy_j`, `half_width_j`, `latency_ms` as it asks.
+
+    They are reached by way of their links: a fork's runs belong to several sweeps.
+    """
+    sweep, at_rate = "trial__sweep", {"trial__sweep__objective": "at_rate"}
+
+    def asked_for(column: str, of_the_mean: str) -> Case:
+        columns = {name: column.format(name) for name in ("p50", "p95", "p99")}
+        columns["mean"] = of_the_mean
+        return Case(
+            *(When(**{f"{sweep}__slo_statistic": name}, then=F(c)) for name, c in columns.items())
+        )
+
+    return (
+        apps.get_model("tuning", "TrialRun")
+        .objects.filter(trial__sweep=OuterRef("pk"), run__state=Run.State.DONE)
+        .annotate(
+            energy_j=Case(
+                When(**at_rate, then=F("run__at_rate_energy_j")), default="run__busy_energy_j"
+            ),
+            half_width_j=Case(
+                When(**at_rate, then=F("run__at_rate_half_width_j")),
+                default="run__busy_half_width_j",
+            ),
+            latency_ms=asked_for("run__latency_{}_ms", "run__latency_mean_ms"),
+            bound_ms=asked_for("run__latency_{}_upper_ms", "run__latency_mean_ms"),
+        )
+        .filter(Q(**{f"{sweep}__slo_ms": None}) | Q(bound_ms__lte=F(f"{sweep}__slo_ms")))
         .filter(energy_j__isnull=False)
     )

@@ -45,6 +45,12 @@ class Sweep(models.Model):
 
     name = models.CharField(max_length=120)
     device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="sweeps")
+    others = models.ManyToManyField(
+        Device, related_name="shared_sweeps", help_text="Boards of the same kind that share it"
+    )
+    forked_from = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="forks"
+    )
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="sweeps")
     objective = models.CharField(max_length=10, choices=Objective, default=Objective.BUSY)
     slo_statistic = models.CharField(max_length=5, choices=SloStatistic, default=SloStatistic.P95)
@@ -100,14 +106,19 @@ class Sweep(models.Model):
     def space(self) -> Space:
         return Space(tuple(Axis(axis.name, tuple(axis.values)) for axis in self.axes.all()))
 
+    @property
+    def devices(self) -> list[Device]:
+        """Every board that measures it, the first one first."""
+        return [self.device, *self.others.all()]
+
     def board_s(self) -> float:
-        """Board seconds that its finished runs took."""
-        runs = Run.objects.filter(trial_run__trial__sweep=self)
+        """Board seconds that its finished runs took, on all boards; what it took over is free."""
+        runs = Run.objects.filter(trial_run__trial__in=self.trials.own())
         return runs.aggregate(total=models.Sum("board_s"))["total"] or 0.0
 
     def spent_budget(self) -> str:
         """Which budget is used up, in words; empty while there is some left."""
-        if self.trials.count() >= self.budget_trials:
+        if self.trials.own().count() >= self.budget_trials:
             return f"All {self.budget_trials} trials of the budget are done."
         if self.budget_board_s is not None and self.board_s() >= self.budget_board_s:
             return f"The budget of {self.budget_board_s:.0f} board seconds is used up."
@@ -122,6 +133,7 @@ class Sweep(models.Model):
         measured = {
             trial: observed
             for trial, *observed in self.trials.observed()
+            .filter(trial_runs__run__state=Run.State.DONE)
             .values_list(
                 "pk",
                 f"trial_runs__run__{energy}_energy_j",
@@ -129,7 +141,6 @@ class Sweep(models.Model):
                 f"{latency}_ms",
                 *upper,
             )
-            .filter(trial_runs__run__state=Run.State.DONE)
         }
         observations = [Observation(tuple(values), *measured.get(pk, ())) for values, pk in rows]
         return Question(self.space(), self.seed, self.slo_ms, observations)
@@ -148,6 +159,16 @@ class Sweep(models.Model):
     def carry_on(self) -> bool:
         """WAITING -> RUNNING: the board is back."""
         return self._move((self.State.WAITING,), self.State.RUNNING)
+
+    def extend(self, *, trials: int, board_s: float | None = None) -> bool:
+        """More budget; a sweep that has ended, except by failing, goes on with it."""
+        more = {"budget_trials": models.F("budget_trials") + trials}
+        if board_s is not None:
+            more["budget_board_s"] = models.F("budget_board_s") + board_s
+        if self.state in self.OPEN:
+            return self._move(self.OPEN, self.state, **more)
+        ended = (self.State.FINISHED, self.State.CANCELLED)
+        return self._move(ended, self.State.RUNNING, ended_because="", finished_at=None, **more)
 
     def finish(self, because: str) -> bool:
         return self._end(self.State.FINISHED, because)

@@ -32,6 +32,10 @@ class TrialQuerySet(models.QuerySet["Trial"]):
             .values_list("latest_run", flat=True)
         )
 
+    def own(self) -> TrialQuerySet:
+        """Those that this sweep asked for itself: they count against its budget."""
+        return self.filter(taken_over=False)
+
     def given_up_in_a_row(self) -> int:
         """How many of the latest trials were given up, one after another."""
         count = 0
@@ -55,6 +59,9 @@ class Trial(models.Model):
     number = models.PositiveIntegerField(help_text="From 1, in the order of asking")
     values = ArrayField(models.BigIntegerField(), help_text="In the order of the sweep's axes")
     state = models.CharField(max_length=10, choices=State, default=State.ASKED)
+    taken_over = models.BooleanField(
+        default=False, help_text="Measured for the sweep that this one was forked from"
+    )
     asked_at = models.DateTimeField(auto_now_add=True)
 
     objects = TrialQuerySet.as_manager()
@@ -83,6 +90,11 @@ class Trial(models.Model):
         invalid = self.trial_runs.filter(run__state=Run.State.INVALID)
         return invalid.count() < RUNS_PER_TRIAL
 
+    @property
+    def device_id(self) -> int | None:
+        """The board of its latest run; None before the first."""
+        return self.trial_runs.order_by("-pk").values_list("run__device", flat=True).first()
+
     def wants_another_run(self) -> bool:
         """Whether it waits and none of its runs is under way or done."""
         alive = [Run.State.QUEUED, Run.State.RUNNING, Run.State.DONE]
@@ -95,10 +107,19 @@ class Trial(models.Model):
 
 
 class TrialRun(models.Model):
-    """Which run measured a trial; a trial whose run was invalid gets another."""
+    """Which run measured a trial; a trial whose run was invalid gets another.
+
+    A fork takes over the observations of its sweep, so a run may serve several trials,
+    each of another sweep.
+    """
 
     trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="trial_runs")
-    run = models.OneToOneField(Run, on_delete=models.PROTECT, related_name="trial_run")
+    run = models.ForeignKey(
+        Run, on_delete=models.PROTECT, related_name="trial_links", related_query_name="trial_run"
+    )
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["trial", "run"], name="trial_run_once")]
 
     def __str__(self) -> str:
         return f"{self.trial_id}: {self.run_id}"
