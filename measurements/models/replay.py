@@ -26,3 +26,12 @@ class ReplayTable(models.Model):
     @property
     def table(self) -> replay.ReplayTable:
         return replay.decoded(self.document.encode())
+
+    @property
+    def is_built_in(self) -> bool:
+        return self.sha256 == replay.orin_nano().sha256
+
+    @property
+    def spec(self) -> str:
+        """What a worker's `--board` says; a file where the table does not come with PolyWeb."""
+        return f"replay:{replay.ORIN_NANO if self.is_built_in else f'{self.name}.json'}"

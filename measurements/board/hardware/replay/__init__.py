@@ -11,6 +11,7 @@ from pathlib import Path
 from .board import ReplayBoard
 from .rows import TableRefused
 from .table import ReplayTable, decoded, encoded, import_table, load
+from .wording import note
 
 __all__ = [
     "ORIN_NANO",
@@ -21,6 +22,7 @@ __all__ = [
     "encoded",
     "import_table",
     "load",
+    "note",
     "orin_nano",
     "table_of",
 ]
