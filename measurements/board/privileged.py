@@ -125,7 +125,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         keeper = Keeper(files, clock, lines, restore_file=asked.state_dir / RESTORE_FILE)
     except (OSError, ValueError, KeyError) as wrong:
         raise SystemExit(f"privileged helper: {wrong}") from wrong
-    serve(keeper, _listener(asked.socket), lambda uid: is_allowed(uid, user=user, group=group))
+    listener = _listener(asked.socket)
+    log.info("listening")
+    serve(keeper, listener, lambda uid: is_allowed(uid, user=user, group=group))
 
 
 if __name__ == "__main__":

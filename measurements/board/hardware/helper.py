@@ -102,6 +102,7 @@ class Connection:
     def close(self) -> None:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+        self._answers.close()
         self._socket.close()
 
 
@@ -127,10 +128,18 @@ class Helper:
             if self._connection is not None:
                 with suppress(HelperGone):
                     return self._connection.ask(request)
-                self._connection.close()
-                self._connection = None
+                self.close()
             self._connection = Connection(self.path)
-            return self._connection.ask(request)
+            try:
+                return self._connection.ask(request)
+            except HelperGone:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 class PrivilegedFiles:
