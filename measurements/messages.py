@@ -112,6 +112,8 @@ class NetworkFeatures(msgspec.Struct, frozen=True, kw_only=True):
     bytes_fixed: float | None
     workload: str | None = None
     """Its name in the replay table that it belongs to; None for a network with a graph."""
+    input_name: str = ""
+    """As the graph calls its first input; empty if there is no graph."""
 
     def flops(self, batch_size: int) -> float:
         """Floating point operations of one batch (2 per multiply-accumulate).

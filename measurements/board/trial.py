@@ -103,6 +103,7 @@ def run_trial(
         faults=trial.faults,
         unknown_tokens=trial.unknown_tokens,
         rests_on=rests_on(board, plan),
+        load=trial.load,
     )
 
 
@@ -122,6 +123,7 @@ class _Trial:
     batches: list[ServedBatch] = field(default_factory=list)
     requests_done: int = 0
     faults: list[Fault] = field(default_factory=list)
+    load: str = ""
 
     def run(self) -> None:
         """Go through all phases; what spoils the run is noted, and the board is restored."""
@@ -138,6 +140,7 @@ class _Trial:
         with _spoiling("load-failed", LoadFailed, FeaturesUnknown, OSError):
             load = board.load(plan.network, batch_size=plan.batch_size, seed=plan.seed)
             stack.enter_context(load.ready())
+        self.load = load.description
         with _spoiling("point-not-held", PointNotHeld, ValueError, OSError):
             self.held = stack.enter_context(board.holding(plan.point))
         self._check_cancelled()
@@ -198,7 +201,7 @@ class _Trial:
             guess *= 2
 
     def _warm_up(
-        self, stream: Iterator[ServedBatch], start_s: float, requests: int
+        self, stream: Iterator[ServedBatch | None], start_s: float, requests: int
     ) -> tuple[int, float]:
         """Serve what is not measured: `requests` at a rate; back-to-back, until its time is over.
 
@@ -210,26 +213,27 @@ class _Trial:
         served, now_s = 0, start_s
         self._tell("warm_up")
         while (now_s < until_s) if by_time else (served < requests):
-            batch = self._next(stream)
+            batch = self._next(stream, "warm_up")
             served, now_s = served + len(batch.arrival_s), batch.inference_end_s
             self._tell("warm_up")
         return served, now_s
 
-    def _measure_requests(self, stream: Iterator[ServedBatch]) -> None:
+    def _measure_requests(self, stream: Iterator[ServedBatch | None]) -> None:
         while self.requests_done < self.plan.requests:
-            batch = self._next(stream)
+            batch = self._next(stream, "serve")
             self.batches.append(batch)
             self.requests_done += len(batch.arrival_s)
             self._tell("serve")
 
-    def _next(self, stream: Iterator[ServedBatch]) -> ServedBatch:
-        batch = next(stream, None)
-        if batch is None:
-            raise _Spoilt(
-                "load-stopped",
-                f"The load stopped after {self.requests_done} of {self.plan.requests} requests.",
-            )
-        return batch
+    def _next(self, stream: Iterator[ServedBatch | None], phase: PhaseName) -> ServedBatch:
+        for batch in stream:
+            if batch is not None:
+                return batch
+            self._tell(phase)
+        raise _Spoilt(
+            "load-stopped",
+            f"The load stopped after {self.requests_done} of {self.plan.requests} requests.",
+        )
 
     def _tell(self, phase: PhaseName) -> None:
         self._check_cancelled()

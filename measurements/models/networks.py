@@ -116,6 +116,7 @@ class Network(models.Model):
         return NetworkFeatures(
             name=self.name,
             sha256=self.sha256,
+            input_name=self.input_name,
             input_shape=self.input_shape,
             input_dtype=self.input_dtype,
             flops_per_item=self.flops_per_item,

@@ -51,6 +51,7 @@ class BenchLoad:
     batch_size: int
     batches: int | None
     was_closed: bool = False
+    description: str = "a bench"
 
     @contextmanager
     def ready(self) -> Iterator[None]:

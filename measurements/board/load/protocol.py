@@ -28,6 +28,10 @@ class LoadFailed(RuntimeError):
 class Load(Protocol):
     """Serves requests; preprocessing of a batch overlaps inference of the one before."""
 
+    @property
+    def description(self) -> str:
+        """What serves, once it is ready: program, version, provider, threads."""
+
     def ready(self) -> AbstractContextManager[None]:
         """Load the network before the block, free it after.
 
@@ -35,8 +39,13 @@ class Load(Protocol):
             LoadFailed: It cannot be loaded here.
         """
 
-    def serve(self, arrivals_s: Sequence[float] | None, requests: int) -> Iterator[ServedBatch]:
+    def serve(
+        self, arrivals_s: Sequence[float] | None, requests: int
+    ) -> Iterator[ServedBatch | None]:
         """Serve `requests` requests and yield each batch when it is complete on the board's Clock.
+
+        In real time None comes several times a second while no batch is complete, so that
+        the caller can look whether the run is still wanted.
 
         The caller may stop early and close the iterator: what was not yielded is abandoned.
         A back-to-back trial does, since it cannot know how many requests its warm-up
