@@ -192,7 +192,7 @@ def _set_latency(run: Run, latency_ms: Sequence[float]) -> None:
 def _describe(run: Run, record: Record) -> None:
     """What is known of the board and the run apart from its figures."""
     run.started_at = dt.datetime.fromisoformat(record.started_at)
-    run.board_s = record.board_s
+    run.board_s, run.clock_zero_s = record.board_s, record.clock_zero_s
     for field in POINT_FIELDS:
         setattr(run, f"held_{field}", getattr(record.held, field))
     run.rails = [rail.name for rail in record.board.rails]
@@ -217,6 +217,7 @@ def _manifest(record: Record, sha256: str) -> dict[str, Any]:
             "default", "rails", "sensor_lag_s", "software", "problems")},
         "clocks": points,
         "network": record.plan.network,
+        "load": record.load,
         "arrivals": record.plan.arrivals,
         "batch_size": record.plan.batch_size,
         "requests": record.plan.requests,
