@@ -8,6 +8,7 @@ from .devices import (
     device_token_revoke,
 )
 from .networks import network_detail, network_list, network_upload
+from .repeats import run_manifest, run_repeat
 from .replay import replay_board_new, replay_table
 from .runs import import_log, run_detail, run_list
 
@@ -25,4 +26,6 @@ __all__ = [
     "replay_table",
     "run_detail",
     "run_list",
+    "run_manifest",
+    "run_repeat",
 ]

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import HttpResponseClientRefresh
 
-from measurements import browsing, figures, traces
+from measurements import browsing, figures, repeat, traces
 from measurements.browsing import Column, FilterRow
 from measurements.energy import not_attributed
 from measurements.figures import EnergyShare, Mark
@@ -56,7 +56,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def run_detail(request: HttpRequest, run_id: str) -> HttpResponse:
-    runs = _in_mj().select_related("device", "network", "created_by")
+    runs = _in_mj().select_related("device", "network", "created_by", "repeat_of__request_log")
     run = get_object_or_404(runs.prefetch_related("phases"), pk=run_id)
     if request.htmx:
         return _news(request, run)
@@ -72,6 +72,8 @@ def run_detail(request: HttpRequest, run_id: str) -> HttpResponse:
         "no_busy": "A log does not say when inferences ran." if is_log else "See the verdicts.",
         "no_at_rate": "See the verdicts." if is_log or run.rate_hz else NO_RATE,
         "link": link,
+        "comparison": _comparison(run),
+        "repeats": run.repeats.order_by("queued_at"),
         "drawn": _figures(run, rails, link),
         **_neighbours(link),
     }
@@ -106,6 +108,13 @@ def _filters(request: HttpRequest) -> list[FilterRow]:
         names = subjects.order_by("name").distinct().values_list("name", "name")
         rows.append(browsing.filter_row(request.GET, key, label, names))
     return [*rows, browsing.filter_row(request.GET, "origin", "Origin", Run.Origin.choices)]
+
+
+def _comparison(run: Run) -> repeat.Comparison | None:
+    """This run beside the one that it repeats; None if it repeats none, or has not ended."""
+    if run.repeat_of is None or run.state in OPEN:
+        return None
+    return repeat.compare(run.repeat_of, run)
 
 
 def _news(request: HttpRequest, run: Run) -> HttpResponse:
