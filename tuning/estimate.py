@@ -42,6 +42,9 @@ def trial_time(
     if request_s is not None:
         rests_on = f"{runs} done run{'s' * (runs != 1)} of {network} on {device}"
         return Estimate(FIXED_S + requests * request_s, rests_on, runs)
+    if (table := network.replay_table) is not None:
+        middle = table.table.typical_s(network.workload)
+        return Estimate(FIXED_S + requests * middle, f"the table {table}: its middle latency")
     guess = _guessed_request_s(network, batch_sizes)
     return Estimate(
         FIXED_S + requests * guess,

@@ -75,6 +75,7 @@ class LaunchForm(forms.Form):
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
         self.chosen_device: Device | None = self._chosen("device")
+        self._offer_networks()
         self.chosen_network: Network | None = self._chosen("network")
         self.knobs = knobs.knobs_of(self.chosen_device)
         for knob in self.knobs:
@@ -98,7 +99,7 @@ class LaunchForm(forms.Form):
         """Those on offer; a network whose batch axis is fixed has only one."""
         if self.chosen_network is None or self.chosen_network.batch_is_dynamic:
             return list(knobs.BATCH_SIZES)
-        return [(self.chosen_network.input_shape[:1] or [1])[0] or 1]
+        return [self.chosen_network.only_batch_size or 1]
 
     @property
     def default_name(self) -> str:
@@ -220,6 +221,17 @@ class LaunchForm(forms.Form):
             return field.clean(getattr(value, "pk", value))
         except ValidationError:
             return None
+
+    def _offer_networks(self) -> None:
+        """Those that can run on the chosen device; a replay board has only its table's."""
+        field, device = self.fields["network"], self.chosen_device
+        field.queryset = Network.objects.for_device(device).order_by("flops_per_item", "name")
+        field.error_messages["invalid_choice"] = (
+            f"{device or 'This device'} cannot run it: a replay board serves the workloads of its "
+            "table, and no other board does."
+        )
+        if not self.is_bound and self._chosen("network") is None:
+            self.initial["network"] = field.queryset.first()
 
     def _say_what_each_field_refused(self) -> None:
         stranger = "%(value)s is not a clock of this device."

@@ -90,7 +90,10 @@ class Knob:
 
 
 def knobs_of(device: Device | None) -> list[Knob]:
-    """What can be set on `device`; knobs it does not offer are left out."""
+    """What can be set on `device`; knobs it does not offer are left out.
+
+    A replayed table's GPU clocks were pinned: there is no lower limit apart from the upper one.
+    """
     if device is None:
         return []
     gpu, emc, cpu = (tuple(sorted(hz)) for hz in (device.gpu_hz, device.emc_hz, device.cpu_hz))
@@ -100,7 +103,8 @@ def knobs_of(device: Device | None) -> list[Knob]:
         Knob("emc_hz", "Memory clock", emc),
         Knob("cpu_hz", "CPU clock", cpu),
     ]
-    return [knob for knob in knobs if knob.legal_hz]
+    pinned = ("gpu_min_hz",) if device.provenance == Device.Provenance.REPLAY else ()
+    return [knob for knob in knobs if knob.legal_hz and knob.name not in pinned]
 
 
 def first_choice(knob: Knob) -> dict[str, Any]:

@@ -46,18 +46,23 @@ def beat() -> Program:
 
 
 def demo_board(files: BoardFiles, *, server_url: str) -> Program:
-    """The emulated board's worker. It gets what a real board has, and no secret of the server."""
+    """The emulated board's worker."""
+    return board(DEMO_BOARD, "emulated:agx-orin", files, server_url=server_url)
+
+
+def board(name: str, spec: str, files: BoardFiles, *, server_url: str) -> Program:
+    """A board's worker. It gets what a real board has, and no secret of the server."""
     options = {
-        "--name": DEMO_BOARD,
+        "--name": name,
         "--server": server_url,
         "--broker-file": str(files.broker),
         "--token-file": str(files.token),
         "--state-dir": str(files.directory),
-        "--board": "emulated:agx-orin",
+        "--board": spec,
     }
     arguments = [part for pair in options.items() for part in pair]
     command = _python("measurements.board.worker", *arguments)
-    return Program(DEMO_BOARD, command, env=dict.fromkeys(SERVERS_SECRETS))
+    return Program(name, command, env=dict.fromkeys(SERVERS_SECRETS))
 
 
 def _python(module: str, *arguments: str) -> list[str]:

@@ -112,14 +112,34 @@ def networks() -> None:
 
 def demo_board() -> processes.BoardFiles:
     """The demo board's two secrets, made where they are missing or no longer good."""
-    files = processes.BoardFiles(settings.VAR_DIR / "boards" / processes.DEMO_BOARD)
     with stage("demo board") as done:
         device, _ = Device.objects.get_or_create(name=processes.DEMO_BOARD)
-        token = files.token.read_text().strip() if files.token.exists() else ""
-        if DeviceToken.device_of(token) != device:
-            secrets.write(files.token, DeviceToken.issue(device) + "\n")
-        secrets.write(files.broker, logins.grant(settings.REDIS_URL, processes.DEMO_BOARD) + "\n")
         done(processes.DEMO_BOARD)
+        return _board_files(device)
+
+
+def replay_boards(supervisor: Supervisor, *, url: str) -> None:
+    """A worker for each board that replays a table: this machine is as good as any for it."""
+    devices = Device.objects.filter(replay_table__isnull=False).select_related("replay_table")
+    if not devices:
+        return
+    server_url = settings.PUBLIC_URL if settings.ON_TLS else url
+    with stage("replay boards") as done:
+        for device in devices:
+            files = _board_files(device)
+            table = files.directory / "table.json"
+            secrets.write(table, device.replay_table.document)
+            spec = f"replay:{table}"
+            supervisor.start(processes.board(device.name, spec, files, server_url=server_url))
+        done(", ".join(device.name for device in devices))
+
+
+def _board_files(device: Device) -> processes.BoardFiles:
+    files = processes.BoardFiles(settings.VAR_DIR / "boards" / device.name)
+    token = files.token.read_text().strip() if files.token.exists() else ""
+    if DeviceToken.device_of(token) != device:
+        secrets.write(files.token, DeviceToken.issue(device) + "\n")
+    secrets.write(files.broker, logins.grant(settings.REDIS_URL, device.name) + "\n")
     return files
 
 

@@ -57,6 +57,7 @@ def _start(supervisor: Supervisor, options: Options) -> None:
     stages.networks()
     files = stages.demo_board() if options.demo else None
     stages.programs(supervisor, url=options.url, files=files)
+    stages.replay_boards(supervisor, url=options.url)
     if options.demo:
         stages.demo_sweep(supervisor)
 
