@@ -123,9 +123,9 @@ def test_the_command_adds_the_shared_files_as_they_are(tmp_path: Path):
     out = StringIO()
     call_command(
         "add_replay_board", "nano-2", "--table", str(LATENCY), "--power", str(POWER),
-        "--leave-out", "_adv2", "_adv4", "p3_", "--out", str(tmp_path / "t.json"), stdout=out,
+        "--leave-out", *replay.OTHER_LOADS, "--out", str(tmp_path / "t.json"), stdout=out,
     )  # fmt: skip
-    assert "96 cells, power fitted to 46 runs" in out.getvalue()
+    assert "96 cells, power fitted to 47 runs" in out.getvalue()
     assert f"--board replay:{tmp_path / 't.json'}" in out.getvalue()
     assert decoded((tmp_path / "t.json").read_bytes()).source.startswith("github dankang21")
 

@@ -15,6 +15,7 @@ from .wording import note
 
 __all__ = [
     "ORIN_NANO",
+    "OTHER_LOADS",
     "ReplayBoard",
     "ReplayTable",
     "TableRefused",

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import msgspec
@@ -78,6 +79,10 @@ class ReplayTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def holes(self) -> int:
         """How many combinations of workload and clocks have no cell."""
         return len(self.workloads) * len(self.gpu_mhz) * len(self.emc_mhz) - len(self.cells)
+
+    def typical_s(self, workload: str) -> float:
+        """The median over all clocks of a workload's median latency, in seconds."""
+        return median(cell.p50_ms for cell in self.cells if cell.workload == workload) / 1000
 
     @property
     def sha256(self) -> str:
