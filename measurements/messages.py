@@ -241,6 +241,8 @@ class Record(msgspec.Struct, kw_only=True):
     stopped_because: StoppedBecause = "fixed"
     is_steady: bool | None = None
     """Whether the warm-up ended in a steady state; None: nobody looked."""
+    clock_zero_s: float | None = None
+    """The board's own Clock at t = 0: how far apart two runs of one boot were. None: not told."""
     version: int = VERSION
 
 

@@ -11,26 +11,31 @@ that makes the number asked for full, which may hold a few more.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
+from measurements.board.columns import requests_of, samples_of
+from measurements.board.gates import Climate, climate
 from measurements.board.hardware.protocol import Board, PointNotHeld, Sample, Sampler, rests_on
-from measurements.board.load.arrivals import arrival_times_s
+from measurements.board.hardware.throttling import noticed
 from measurements.board.load.protocol import Load, LoadFailed, ServedBatch
+from measurements.board.schedule import schedule
+from measurements.board.spoilt import Spoilt, spoiling
+from measurements.board.steady import is_steady
+from measurements.board.stopping import Stopper, most_requests
 from measurements.messages import (
     BoardInfo,
     Fault,
     FeaturesUnknown,
+    Gate,
     OperatingPoint,
     Phase,
     PhaseName,
     Plan,
     Record,
-    Requests,
-    Samples,
+    StoppedBecause,
 )
 
 SETTLE_S = 2.5
@@ -60,12 +65,6 @@ class Progress:
     samples: Sequence[Sample]
 
 
-class _Spoilt(Exception):
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.fault = Fault(code=code, text=text)
-
-
 def run_trial(
     plan: Plan,
     board: Board,
@@ -85,7 +84,7 @@ def run_trial(
     """
     started_at = datetime.now(timezone.utc).isoformat()
     began_s, info, before = board.clock.now(), board.describe(), board.point()
-    trial = _Trial(plan=plan, board=board, progress=progress, cancelled=cancelled)
+    trial = _Trial(plan=plan, board=board, info=info, progress=progress, cancelled=cancelled)
     trial.run()
     return Record(
         run_id=plan.run_id,
@@ -98,12 +97,13 @@ def run_trial(
         held=trial.held,
         restored=board.point(),
         phases=trial.phases,
-        samples=_columns(trial.samples, info, zero_s=trial.zero_s),
-        requests=_requests(trial.batches, zero_s=trial.zero_s),
+        samples=samples_of(trial.samples, info, zero_s=trial.zero_s),
+        requests=requests_of(trial.batches, zero_s=trial.zero_s),
         faults=trial.faults,
         unknown_tokens=trial.unknown_tokens,
         rests_on=rests_on(board, plan),
         load=trial.load,
+        clock_zero_s=trial.zero_s,
     )
 
 
@@ -113,6 +113,7 @@ class _Trial:
 
     plan: Plan
     board: Board
+    info: BoardInfo
     progress: Callable[[Progress], None]
     cancelled: Callable[[], bool]
     held: OperatingPoint = field(default_factory=OperatingPoint)
@@ -124,28 +125,32 @@ class _Trial:
     requests_done: int = 0
     faults: list[Fault] = field(default_factory=list)
     load: str = ""
+    stopped_because: StoppedBecause = "fixed"
+    is_steady: bool | None = None
+    looked_s: float = -math.inf
 
     def run(self) -> None:
         """Go through all phases; what spoils the run is noted, and the board is restored."""
         try:
             with ExitStack() as stack:
                 self._measure(stack)
-        except _Spoilt as spoilt:
+        except Spoilt as spoilt:
             self.faults.append(spoilt.fault)
         except OSError as failure:
             self.faults.append(Fault(code="board-failed", text=str(failure)))
 
     def _measure(self, stack: ExitStack) -> None:
         plan, board = self.plan, self.board
-        with _spoiling("load-failed", LoadFailed, FeaturesUnknown, OSError):
+        with spoiling("load-failed", LoadFailed, FeaturesUnknown, OSError):
             load = board.load(plan.network, batch_size=plan.batch_size, seed=plan.seed)
             stack.enter_context(load.ready())
         self.load = load.description
-        with _spoiling("point-not-held", PointNotHeld, ValueError, OSError):
+        with spoiling("point-not-held", PointNotHeld, ValueError, OSError):
             self.held = stack.enter_context(board.holding(plan.point))
+        stack.enter_context(noticed(board, self.faults))
         self._check_cancelled()
         self.zero_s = board.clock.now()
-        with _spoiling("sampler-not-started", OSError):
+        with spoiling("sampler-not-started", OSError):
             sampler = stack.enter_context(board.sampling(plan.sample_interval_ms))
         self._phases(load, sampler)
 
@@ -153,13 +158,42 @@ class _Trial:
         self.samples, self.unknown_tokens = sampler.samples, sampler.unknown_tokens
         self._wait("settle", SETTLE_S)
         if not self.samples:
-            raise _Spoilt("no-samples", f"The sampler gave nothing in the first {SETTLE_S} s.")
+            raise Spoilt("no-samples", f"The sampler gave nothing in the first {SETTLE_S} s.")
+        if self.plan.gate is not None:
+            self._pass_gate(load, self.plan.gate)
         self._serve(load)
         self._wait("tail", TAIL_S)
 
-    def _wait(self, phase: PhaseName, seconds: float) -> None:
+    def _pass_gate(self, load: Load, gate: Gate) -> None:
+        """Wait, or warm up, until the board is as warm as it should be, for a limited time."""
         clock = self.board.clock
-        start_s = clock.now()
+        until_s = clock.now() + gate.longest_s
+        while (now := climate(gate, self.samples, clock.now())) != "open":
+            if clock.now() >= until_s:
+                return  # how far off it started, the record's own temperatures say
+            start_s = clock.now()
+            self._change_climate(load, gate, now, until_s)
+            self._note("gate", start_s, clock.now())
+            self._wait("settle", SETTLE_S)
+
+    def _change_climate(self, load: Load, gate: Gate, found: Climate, until_s: float) -> None:
+        """Let a hot or drifting board rest, a cold one work, until `found` is over."""
+        clock = self.board.clock
+        stream = load.serve(None, STREAM_REQUESTS) if found == "cold" else None
+        try:
+            with spoiling("load-failed", LoadFailed, FeaturesUnknown):
+                while clock.now() < until_s and climate(gate, self.samples, clock.now()) == found:
+                    self._tell("gate")
+                    if stream is None:
+                        clock.sleep_until(clock.now() + TELL_EVERY_S)
+                    else:
+                        self._next(stream, "gate")
+        finally:
+            if isinstance(stream, Generator):
+                stream.close()
+
+    def _wait(self, phase: PhaseName, seconds: float) -> None:
+        clock, start_s = self.board.clock, self.board.clock.now()
         end_s = start_s + seconds
         while (now_s := clock.now()) < end_s:
             self._tell(phase)
@@ -170,10 +204,10 @@ class _Trial:
     def _serve(self, load: Load) -> None:
         """Warm up and measure in one stream of requests, so that no pause lies between."""
         start_s = self.board.clock.now()
-        arrivals_s, warm_up = self._arrivals(start_s)
+        arrivals_s, warm_up = schedule(self.plan, start_s, measured=most_requests(self.plan))
         stream = load.serve(arrivals_s, STREAM_REQUESTS if arrivals_s is None else len(arrivals_s))
         try:
-            with _spoiling("load-failed", LoadFailed, FeaturesUnknown):
+            with spoiling("load-failed", LoadFailed, FeaturesUnknown):
                 served, end_s = self._warm_up(stream, start_s, warm_up)
                 measuring_s = end_s if arrivals_s is None else arrivals_s[served]
                 self._note("warm_up", start_s, measuring_s)
@@ -183,54 +217,58 @@ class _Trial:
                 stream.close()
         self._note("serve", measuring_s, self.batches[-1].inference_end_s)
 
-    def _arrivals(self, start_s: float) -> tuple[list[float] | None, int]:
-        """When requests come, and how many of them are warm-up at least; None: back-to-back.
-
-        There are as many more as a batch may take that begins with warm-up requests.
-        """
-        plan = self.plan
-        measured = plan.requests + plan.batch_size - 1
-        guess = measured + math.ceil((plan.arrivals.rate_hz or 0) * plan.warm_up_s) + 1
-        while True:
-            times_s = arrival_times_s(plan.arrivals, guess, start_s=start_s, seed=plan.seed)
-            if times_s is None:
-                return None, 0
-            warm_up = bisect_left(times_s, start_s + plan.warm_up_s)
-            if warm_up + measured <= guess:
-                return times_s[: warm_up + measured], warm_up
-            guess *= 2
-
     def _warm_up(
         self, stream: Iterator[ServedBatch | None], start_s: float, requests: int
     ) -> tuple[int, float]:
         """Serve what is not measured: `requests` at a rate; back-to-back, until its time is over.
+
+        Then on until the board is steady, if the plan asks for that.
 
         Returns:
             How many were served (whole batches), and when the last one was done.
         """
         by_time = self.plan.arrivals.kind == "back_to_back"
         until_s = start_s + self.plan.warm_up_s
+        batches: list[ServedBatch] = []
         served, now_s = 0, start_s
         self._tell("warm_up")
-        while (now_s < until_s) if by_time else (served < requests):
+        while ((now_s < until_s) if by_time else (served < requests)) or not self._may_measure(
+            batches, start_s, now_s
+        ):
             batch = self._next(stream, "warm_up")
+            batches.append(batch)
             served, now_s = served + len(batch.arrival_s), batch.inference_end_s
             self._tell("warm_up")
         return served, now_s
 
+    def _may_measure(self, batches: Sequence[ServedBatch], start_s: float, now_s: float) -> bool:
+        """Whether the board is steady, or was waited for long enough."""
+        longest_s = self.plan.longest_warm_up_s
+        if longest_s is None:
+            return True
+        if now_s < self.looked_s + TELL_EVERY_S:
+            return False
+        self.looked_s = now_s
+        self.is_steady = is_steady(self.samples, batches, self.info.rails, now_s)
+        return self.is_steady or now_s >= start_s + longest_s
+
     def _measure_requests(self, stream: Iterator[ServedBatch | None]) -> None:
-        while self.requests_done < self.plan.requests:
+        stopper = Stopper(self.plan, self.info.rails, self.info.sensor_lag_s)
+        while True:
             batch = self._next(stream, "serve")
             self.batches.append(batch)
             self.requests_done += len(batch.arrival_s)
             self._tell("serve")
+            if because := stopper.ends(self.batches, self.samples, self.requests_done):
+                self.stopped_because = because
+                return
 
     def _next(self, stream: Iterator[ServedBatch | None], phase: PhaseName) -> ServedBatch:
         for batch in stream:
             if batch is not None:
                 return batch
             self._tell(phase)
-        raise _Spoilt(
+        raise Spoilt(
             "load-stopped",
             f"The load stopped after {self.requests_done} of {self.plan.requests} requests.",
         )
@@ -256,39 +294,8 @@ class _Trial:
         allowed_s = max(SILENCE_S, 20 * self.plan.sample_interval_ms / 1000)
         silent_s = self.board.clock.now() - (self.samples[-1].t_s if self.samples else self.zero_s)
         if self.samples and silent_s > allowed_s:
-            raise _Spoilt("sampler-stopped", f"The sampler said nothing for {silent_s:.1f} s.")
+            raise Spoilt("sampler-stopped", f"The sampler said nothing for {silent_s:.1f} s.")
 
     def _note(self, phase: PhaseName, start_s: float, end_s: float) -> None:
-        start_s, end_s = start_s - self.zero_s, end_s - self.zero_s
-        self.phases.append(Phase(name=phase, start_s=start_s, end_s=end_s))
-
-
-@contextmanager
-def _spoiling(code: str, *failures: type[Exception]) -> Iterator[None]:
-    """Inside the block these failures, which hardware is known for, spoil the run."""
-    try:
-        yield
-    except failures as failure:
-        raise _Spoilt(code, str(failure)) from failure
-
-
-def _columns(samples: Sequence[Sample], info: BoardInfo, *, zero_s: float) -> Samples:
-    rails = range(len(info.rails))
-    return Samples(
-        t_us=[round((sample.t_s - zero_s) * 1e6) for sample in samples],
-        rails_w=[[sample.rails_w[rail] for sample in samples] for rail in rails],
-        gpu_mhz=[sample.gpu_mhz for sample in samples],
-        emc_mhz=[sample.emc_mhz for sample in samples],
-        cpu_mhz=[sample.cpu_mhz for sample in samples],
-        temp_c=[sample.temp_c for sample in samples],
-        gpu_busy_percent=[sample.gpu_busy_percent for sample in samples],
-    )
-
-
-def _requests(batches: Sequence[ServedBatch], *, zero_s: float) -> Requests:
-    return Requests(
-        arrival_s=[t_s - zero_s for batch in batches for t_s in batch.arrival_s],
-        start_s=[t_s - zero_s for batch in batches for t_s in batch.start_s],
-        inference_start_s=[b.inference_start_s - zero_s for b in batches for _ in b.arrival_s],
-        end_s=[b.inference_end_s - zero_s for b in batches for _ in b.arrival_s],
-    )
+        zero_s = self.zero_s
+        self.phases.append(Phase(name=phase, start_s=start_s - zero_s, end_s=end_s - zero_s))

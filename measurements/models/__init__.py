@@ -1,6 +1,8 @@
 """What was measured: networks, devices, runs and their samples."""
 
 from .applications import Application
+from .arrival_traces import ArrivalTrace
+from .calibrations import Calibration, CalibrationSeries, OverheadCheck
 from .devices import Device, DeviceToken, RejectedRecord
 from .networks import Network
 from .replay import ReplayTable
@@ -9,9 +11,13 @@ from .samples import Phase, PowerSample, RequestLog
 
 __all__ = [
     "Application",
+    "ArrivalTrace",
+    "Calibration",
+    "CalibrationSeries",
     "Device",
     "DeviceToken",
     "Network",
+    "OverheadCheck",
     "Phase",
     "PowerSample",
     "RejectedRecord",

@@ -65,6 +65,7 @@ class Device(models.Model):
     sensor_lag_s = models.FloatField(null=True)
     software = models.JSONField(default=dict)
     problems = ArrayField(models.TextField(), default=list)
+    needs_network_file = models.BooleanField(default=False)
     registered_at = models.DateTimeField(null=True)
     # What the last heartbeat said.
     last_seen_at = models.DateTimeField(null=True)
@@ -116,6 +117,12 @@ class Device(models.Model):
             cpu_hz=self.now_cpu_hz,
         )
 
+    def twins(self) -> DeviceQuerySet:
+        """Other boards of the same kind whose tables of clocks are the same."""
+        same = ("kind", "provenance", "gpu_hz", "emc_hz", "cpu_hz")
+        alike = Device.objects.filter(**{field: getattr(self, field) for field in same})
+        return alike.filter(registered_at__isnull=False).exclude(pk=self.pk)
+
     def next_run(self) -> models.Model | None:
         """The run whose plan is to be sent now; None while one is running or on its way."""
         runs = self.runs.select_related("network", "device")
@@ -127,7 +134,7 @@ class Device(models.Model):
     def register(self, info: BoardInfo) -> None:
         """Take over what the board says about itself."""
         for field in ("kind", "provenance", "provenance_note", "gpu_hz", "emc_hz", "cpu_hz",
-                      "sensor_lag_s", "software", "problems"):  # fmt: skip
+                      "sensor_lag_s", "software", "problems", "needs_network_file"):  # fmt: skip
             setattr(self, field, getattr(info, field))
         self.board_model = info.model
         self.l4t, self.jetpack = info.l4t or "", info.jetpack or ""

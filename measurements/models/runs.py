@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from measurements.messages import Arrivals, OperatingPoint, Plan
 
+from .arrival_traces import ArrivalTrace
 from .devices import Device
 from .networks import Network
 
@@ -63,6 +64,7 @@ class Run(models.Model):
         BACK_TO_BACK = "back_to_back", "back to back"
         UNIFORM = "uniform", "uniform"
         POISSON = "poisson", "Poisson"
+        TRACE = "trace", "replay of a trace"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.MEASURED)
@@ -88,7 +90,10 @@ class Run(models.Model):
     arrivals = models.CharField(
         max_length=20, choices=ArrivalsKind, default=ArrivalsKind.BACK_TO_BACK
     )
-    rate_hz = models.FloatField(null=True)
+    rate_hz = models.FloatField(null=True, help_text="Of a trace: its mean rate")
+    trace = models.ForeignKey(
+        ArrivalTrace, null=True, on_delete=models.PROTECT, related_name="runs"
+    )
     requests_asked = models.PositiveIntegerField()
     warm_up_s = models.FloatField(default=2.5)
     sample_interval_ms = models.PositiveIntegerField(default=50)
@@ -105,6 +110,7 @@ class Run(models.Model):
 
     # What came of it. NULL: not known.
     started_at = models.DateTimeField(null=True, help_text="The board's wall clock")
+    clock_zero_s = models.FloatField(null=True, help_text="The board's own clock at t = 0")
     board_s = models.FloatField(null=True)
     held_gpu_min_hz = models.BigIntegerField(null=True)
     held_gpu_max_hz = models.BigIntegerField(null=True)
@@ -164,6 +170,11 @@ class Run(models.Model):
                 name="run_rate_fits_arrivals",
             ),
             models.CheckConstraint(
+                condition=Q(arrivals="trace", trace__isnull=False)
+                | (~Q(arrivals="trace") & Q(trace__isnull=True)),
+                name="run_has_the_trace_that_it_replays",
+            ),
+            models.CheckConstraint(
                 condition=Q(gpu_min_hz__isnull=True)
                 | Q(gpu_max_hz__isnull=True)
                 | Q(gpu_min_hz__lte=F("gpu_max_hz")),
@@ -194,11 +205,29 @@ class Run(models.Model):
             network=self.network.features(),
             point=self.point,
             batch_size=self.batch_size,
-            arrivals=Arrivals(kind=self.arrivals, rate_hz=self.rate_hz),
+            arrivals=self._arrivals(),
             requests=self.requests_asked,
             warm_up_s=self.warm_up_s,
             sample_interval_ms=self.sample_interval_ms,
             seed=self.seed,
+        )
+
+    def refuse(self, code: str, text: str) -> None:
+        """QUEUED -> INVALID: it cannot be sent to its board, for the reason in `text`."""
+        with transaction.atomic():
+            queued = Run.objects.filter(pk=self.pk, state=Run.State.QUEUED)
+            if queued.update(state=Run.State.INVALID, finished_at=timezone.now()):
+                self.verdicts.create(code=code, text=text)
+        self.refresh_from_db()
+
+    def _arrivals(self) -> Arrivals:
+        if self.trace is None:
+            return Arrivals(kind=self.arrivals, rate_hz=self.rate_hz)
+        return Arrivals(
+            kind=self.arrivals,
+            rate_hz=self.rate_hz,
+            trace=self.trace.name,
+            times_s=self.trace.times_s,
         )
 
     def claim(self) -> int | None:

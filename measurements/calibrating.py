@@ -1,0 +1,199 @@
+"""The deeds: a meter's file and a session become a Calibration, or an OverheadCheck."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+
+from measurements.alignment import Alignment, NotAligned, align, usable
+from measurements.calibration import Fit, NotCalibrated, calibrate
+from measurements.meter_csv import MeterFileRefused, Readings, read_meter
+from measurements.models import Calibration, CalibrationSeries, OverheadCheck, Run
+from measurements.overhead import Arm, NotComparable, overhead
+from measurements.sessions import BoardSession, traces
+
+VALID_DAYS = 90
+FEWEST_READINGS_A_RUN = 5
+
+
+class CalibrationRefused(ValueError):
+    """Nothing was stored; the text says what to do."""
+
+
+def make_calibration(
+    session: BoardSession,
+    data: bytes,
+    *,
+    meter: str,
+    file_name: str = "",
+    note: str = "",
+    meter_accuracy: float | None = None,
+    valid_days: int = VALID_DAYS,
+    by: AbstractBaseUser | None = None,
+) -> Calibration:
+    """The stored calibration of the session's device by the meter's file `data`.
+
+    Args:
+        meter_accuracy: As a share of the reading; None if it is not known.
+
+    Raises:
+        CalibrationRefused: The file cannot be read, does not belong to the session, or no
+            useful line follows.
+    """
+    steps_w = _steps_w(session.runs)
+    try:
+        readings, shown = read_meter(data), usable(traces(session.runs))
+        fit = calibrate(readings, shown, steps_w=steps_w, meter_accuracy=meter_accuracy)
+    except (MeterFileRefused, NotAligned, NotCalibrated) as refusal:
+        raise CalibrationRefused(str(refusal)) from refusal
+    row = Calibration(
+        device=session.runs[0].device,
+        made_by=by,
+        meter=meter,
+        note=note,
+        file_name=file_name[:200],
+        file_sha256=hashlib.sha256(data).hexdigest(),
+        valid_from=session.began_at,
+        valid_until=session.ended_at + dt.timedelta(days=valid_days),
+        meter_accuracy=meter_accuracy,
+        **_columns(fit),
+    )
+    with transaction.atomic():
+        row.save()
+        row.runs.set(session.runs)
+        _store_series(row, fit)
+    return row
+
+
+def check_overhead(
+    session: BoardSession,
+    data: bytes | None,
+    *,
+    meter: str = "",
+    file_name: str = "",
+    by: AbstractBaseUser | None = None,
+) -> OverheadCheck:
+    """The stored sampler check of the session's device, by a meter or by the board's own rails.
+
+    Args:
+        data: The meter's file; None: compare what the rails showed.
+
+    Raises:
+        CalibrationRefused: The file cannot be read or aligned, or the runs are no such check.
+    """
+    runs = compared_runs(session.runs)
+    try:
+        powers_w = _rail_powers_w(runs) if data is None else _meter_powers_w(session, runs, data)
+        found = overhead(
+            [Arm(run.sample_interval_ms, w) for run, w in zip(runs, powers_w, strict=True)]
+        )
+    except (MeterFileRefused, NotAligned, NotComparable) as refusal:
+        raise CalibrationRefused(str(refusal)) from refusal
+    row = OverheadCheck(
+        device=session.runs[0].device,
+        made_by=by,
+        reference="rails" if data is None else "meter",
+        meter=meter,
+        file_name=file_name[:200],
+        file_sha256="" if data is None else hashlib.sha256(data).hexdigest(),
+        fast_ms=found.fast_ms,
+        slow_ms=found.slow_ms,
+        extra_w=found.extra_w,
+        extra_half_width_w=found.half_width_w,
+        slow_w=found.slow_w,
+        blocks=found.blocks,
+    )
+    with transaction.atomic():
+        row.save()
+        row.runs.set(runs)
+    return row
+
+
+def compared_runs(runs: Sequence[Run]) -> list[Run]:
+    """The latest runs of a session at one network, clock and batch size: those of a check."""
+    last = runs[-1]
+    alike = (last.network_id, last.point, last.batch_size, last.requests_asked)
+    return [
+        run
+        for run in runs
+        if (run.network_id, run.point, run.batch_size, run.requests_asked) == alike
+    ]
+
+
+def is_check(session: BoardSession) -> bool:
+    """Whether the session's last runs compare two sampling intervals."""
+    return len({run.sample_interval_ms for run in compared_runs(session.runs)}) == 2
+
+
+def _rail_powers_w(runs: Sequence[Run]) -> list[float]:
+    return [run.mean_power_w for run in runs if run.mean_power_w is not None]
+
+
+def _meter_powers_w(session: BoardSession, runs: Sequence[Run], data: bytes) -> list[float]:
+    """What the meter showed, on average, while each of `runs` served its measured requests."""
+    readings = read_meter(data)
+    alignment = align(readings, usable(traces(session.runs)))
+    return [_window_power_w(readings, alignment, run) for run in runs]
+
+
+def _window_power_w(readings: Readings, alignment: Alignment, run: Run) -> float:
+    if run.window_start_s is None or run.window_end_s is None or run.clock_zero_s is None:
+        raise NotComparable(f"The run {run} does not say when it served its requests.")
+    board_s = alignment.board_s(readings.t_s) - run.clock_zero_s
+    # A reading stands for the time since the one before.
+    inside = (board_s - readings.period_s >= run.window_start_s) & (board_s <= run.window_end_s)
+    if inside.sum() < FEWEST_READINGS_A_RUN:
+        raise NotComparable(
+            f"Only {inside.sum()} readings of the meter fall into the run {run}; at least "
+            f"{FEWEST_READINGS_A_RUN} are needed: ask for more requests a run."
+        )
+    return float(np.mean(readings.power_w[inside]))
+
+
+def _steps_w(runs: Sequence[Run]) -> list[float]:
+    """Steps of the rails that make the total, as the session's last run tells them."""
+    rails = Run.objects.values_list("manifest__board__rails", flat=True).get(pk=runs[-1].pk) or []
+    steps_w = [rail.get("step_w") for rail in rails if rail.get("in_total")]
+    if not steps_w or None in steps_w:
+        raise CalibrationRefused(
+            "The board does not say in which steps its sensors read, so no interval would be "
+            "honest. Its device page lists the rails."
+        )
+    return [float(step) for step in steps_w]
+
+
+def _columns(fit: Fit) -> dict[str, float | int]:
+    line, alignment = fit.line, fit.alignment
+    return {
+        "gain": line.gain,
+        "gain_half_width": line.gain_half_width,
+        "offset_w": line.offset_w,
+        "offset_half_width_w": line.offset_half_width_w,
+        "correlation": max(-1.0, min(1.0, line.correlation)),
+        "lowest_w": fit.lowest_w,
+        "highest_w": fit.highest_w,
+        "residual_w": fit.residual_w,
+        "readings": int(fit.is_used.sum()),
+        "batches": fit.batches,
+        "lag_s": alignment.lag_s,
+        "drift_ppm": alignment.drift_ppm,
+        "peak": alignment.correlation,
+        "runner_up": alignment.runner_up,
+    }
+
+
+def _store_series(row: Calibration, fit: Fit) -> None:
+    CalibrationSeries.objects.create(
+        calibration=row,
+        meter_s=fit.meter_s.tolist(),
+        board_s=fit.board_s.tolist(),
+        meter_w=fit.meter_w.tolist(),
+        board_w=fit.board_w.tolist(),
+        run_number=fit.run.tolist(),
+        is_used=fit.is_used.tolist(),
+    )

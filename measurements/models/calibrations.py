@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import datetime as dt
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+from django.utils import timezone
+
+from measurements.calibration import Calibrated, Line, calibrated
+
+from .devices import Device
+from .runs import Run
+
+
+class CalibrationQuerySet(models.QuerySet["Calibration"]):
+    def standing(self) -> CalibrationQuerySet:
+        """Those that nobody took back."""
+        return self.filter(withdrawn_at=None)
+
+    def valid_at(self, when: dt.datetime) -> CalibrationQuerySet:
+        """Those that hold for a run of that time, the latest first."""
+        held = self.standing().filter(valid_from__lte=when, valid_until__gt=when)
+        return held.order_by("-valid_from", "-pk")
+
+
+class Calibration(models.Model):
+    """What an external meter says of a device's own sensors: outside = gain * inside + offset.
+
+    It holds for runs from the first one it was made with until it expires, or until a
+    later one holds. Half-widths are of 95 % intervals; nothing in it is ever edited.
+    """
+
+    class State(models.TextChoices):
+        CURRENT = "current", "current"
+        SUPERSEDED = "superseded", "superseded"
+        EXPIRED = "expired", "expired"
+        WITHDRAWN = "withdrawn", "withdrawn"
+
+    device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="calibrations")
+    runs = models.ManyToManyField(Run, related_name="calibrations_made")
+    made_at = models.DateTimeField(auto_now_add=True)
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    meter = models.CharField(max_length=120, help_text="Which meter, and where in the supply")
+    note = models.TextField(blank=True)
+    file_name = models.CharField(max_length=200)
+    file_sha256 = models.CharField(max_length=64)
+    valid_from = models.DateTimeField()
+    valid_until = models.DateTimeField()
+    gain = models.FloatField()
+    gain_half_width = models.FloatField()
+    offset_w = models.FloatField()
+    offset_half_width_w = models.FloatField()
+    correlation = models.FloatField(help_text="Of the errors of gain and offset")
+    meter_accuracy = models.FloatField(null=True, help_text="Share of the reading; NULL: not told")
+    lowest_w = models.FloatField(help_text="Of the board's own total, in the readings used")
+    highest_w = models.FloatField()
+    residual_w = models.FloatField(help_text="Root mean square about the line")
+    readings = models.PositiveIntegerField()
+    batches = models.PositiveIntegerField()
+    lag_s = models.FloatField(help_text="Board's clock less the meter's, mid-session")
+    drift_ppm = models.FloatField()
+    peak = models.FloatField(help_text="Correlation at this lag")
+    runner_up = models.FloatField(help_text="Best correlation at any other lag")
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    withdrawn_because = models.CharField(max_length=300, blank=True)
+
+    objects = CalibrationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-valid_from", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(gain__gt=0)
+                & Q(gain_half_width__gte=0)
+                & Q(offset_half_width_w__gte=0)
+                & Q(correlation__gte=-1, correlation__lte=1),
+                name="calibration_is_a_line_with_intervals",
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_from__lt=F("valid_until")), name="calibration_expires_after_start"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"calibration {self.pk} of {self.device_id}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("calibration", args=[self.pk])
+
+    @property
+    def line(self) -> Line:
+        return Line(
+            gain=self.gain,
+            gain_half_width=self.gain_half_width,
+            offset_w=self.offset_w,
+            offset_half_width_w=self.offset_half_width_w,
+            correlation=self.correlation,
+            meter_accuracy=self.meter_accuracy,
+        )
+
+    @property
+    def state(self) -> str:
+        if self.withdrawn_at:
+            return self.State.WITHDRAWN
+        if self.valid_until <= timezone.now():
+            return self.State.EXPIRED
+        later = Calibration.objects.valid_at(timezone.now()).filter(device=self.device_id).first()
+        is_latest = later is None or later.pk == self.pk
+        return self.State.CURRENT if is_latest else self.State.SUPERSEDED
+
+    def get_state_display(self) -> str:
+        return str(self.State(self.state).label)
+
+    @classmethod
+    def of_run(cls, run: Run) -> Calibration | None:
+        """The one that holds for `run`, by the server's time at which its board took it."""
+        when = run.claimed_at or run.finished_at
+        if run.device_id is None or when is None:
+            return None
+        return cls.objects.valid_at(when).filter(device=run.device_id).first()
+
+    def busy(self, run: Run) -> Calibrated | None:
+        """The run's busy energy per request outside; None if that is not known inside."""
+        if run.busy_energy_j is None or not run.mean_power_w:
+            return None
+        return calibrated(
+            run.busy_energy_j,
+            run.busy_half_width_j,
+            mean_power_w=run.mean_power_w,
+            line=self.line,
+        )
+
+    def extrapolates(self, run: Run) -> bool:
+        """Whether the run's mean power lies outside what the meter was compared at."""
+        power_w = run.mean_power_w
+        return power_w is not None and not self.lowest_w <= power_w <= self.highest_w
+
+    def withdraw(self, *, by: models.Model | None, because: str) -> bool:
+        """Take it back: it holds for no run any more. False if somebody did before."""
+        standing = Calibration.objects.standing().filter(pk=self.pk)
+        return bool(
+            standing.update(withdrawn_at=timezone.now(), withdrawn_by=by, withdrawn_because=because)
+        )
+
+
+class CalibrationSeries(models.Model):
+    """The pairs that a calibration was fitted to: parallel arrays, one entry a meter reading."""
+
+    calibration = models.OneToOneField(
+        Calibration, primary_key=True, on_delete=models.CASCADE, related_name="series"
+    )
+    meter_s = ArrayField(models.FloatField(), help_text="On the meter's clock")
+    board_s = ArrayField(models.FloatField(), help_text="On the board's clock")
+    meter_w = ArrayField(models.FloatField())
+    board_w = ArrayField(models.FloatField())
+    run_number = ArrayField(models.IntegerField(), help_text="Which run of the session, from 0")
+    is_used = ArrayField(models.BooleanField(), help_text="False beside a step of power")
+
+    def __str__(self) -> str:
+        return f"{len(self.meter_s)} readings of calibration {self.calibration_id}"
+
+
+class OverheadCheck(models.Model):
+    """What sampling costs on a device: the same load with a fast and with a slow sampler."""
+
+    class Reference(models.TextChoices):
+        METER = "meter", "external meter"
+        RAILS = "rails", "the board's own rails"
+
+    device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="overhead_checks")
+    runs = models.ManyToManyField(Run, related_name="overhead_checks_made")
+    made_at = models.DateTimeField(auto_now_add=True)
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    reference = models.CharField(max_length=10, choices=Reference)
+    meter = models.CharField(max_length=120, blank=True)
+    file_name = models.CharField(max_length=200, blank=True)
+    file_sha256 = models.CharField(max_length=64, blank=True)
+    fast_ms = models.PositiveIntegerField()
+    slow_ms = models.PositiveIntegerField()
+    extra_w = models.FloatField(help_text="Power at the fast interval less that at the slow one")
+    extra_half_width_w = models.FloatField()
+    slow_w = models.FloatField(help_text="Mean power at the slow interval")
+    blocks = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["-made_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(fast_ms__lt=F("slow_ms")) & Q(extra_half_width_w__gte=0),
+                name="overhead_compares_fast_with_slow",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"overhead check {self.pk} of {self.device_id}"
+
+    @property
+    def extra_percent(self) -> float:
+        return 100 * self.extra_w / self.slow_w
+
+    @property
+    def extra_half_width_percent(self) -> float:
+        return 100 * self.extra_half_width_w / self.slow_w
+
+
+def run_time() -> Coalesce:
+    """The server's time of a run, for ordering and filtering: when its board took it."""
+    return Coalesce("claimed_at", "finished_at")

@@ -1,0 +1,88 @@
+"""What sampling costs: power under the same load with a fast and with a slow sampler.
+
+The two arms stand in blocks of four (fast, slow, slow, fast, or the other way round), so
+that a drift that is straight over a block cancels. Each block gives one difference; their
+mean has an interval by Student's t over the blocks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from measurements.statistics import student_t
+
+BLOCK = 4
+FEWEST_BLOCKS = 3
+
+
+class NotComparable(ValueError):
+    """The runs do not stand in blocks of two arms; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Mean power under the load with the sampler at `interval_ms`."""
+
+    interval_ms: int
+    power_w: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """Power at `fast_ms` less that at `slow_ms`, in W; half of its 95 % interval."""
+
+    fast_ms: int
+    slow_ms: int
+    extra_w: float
+    half_width_w: float
+    slow_w: float
+    blocks: int
+
+
+def overhead(arms: Sequence[Arm]) -> Overhead:
+    """What the faster sampler costs beyond the slower one.
+
+    Args:
+        arms: In order of time; a last block that is not whole is left out.
+
+    Raises:
+        NotComparable: There are not two intervals, or too few blocks with two of each.
+    """
+    intervals = sorted({arm.interval_ms for arm in arms})
+    if len(intervals) != 2:
+        raise NotComparable(
+            f"The runs sample at {len(intervals)} different intervals; a check compares two."
+        )
+    fast_ms, slow_ms = intervals
+    blocks = [arms[start : start + BLOCK] for start in range(0, len(arms) - BLOCK + 1, BLOCK)]
+    differences = [_difference(block, fast_ms) for block in blocks]
+    if len(differences) < FEWEST_BLOCKS:
+        raise NotComparable(
+            f"{len(differences)} whole blocks of four runs; at least {FEWEST_BLOCKS} are needed."
+        )
+    spread = float(np.std(differences, ddof=1)) / math.sqrt(len(differences))
+    slow_w = [arm.power_w for block in blocks for arm in block if arm.interval_ms == slow_ms]
+    return Overhead(
+        fast_ms=fast_ms,
+        slow_ms=slow_ms,
+        extra_w=float(np.mean(differences)),
+        half_width_w=student_t(0.975, len(differences) - 1) * spread,
+        slow_w=float(np.mean(slow_w)),
+        blocks=len(differences),
+    )
+
+
+def _difference(block: Sequence[Arm], fast_ms: int) -> float:
+    fast_w = [arm.power_w for arm in block if arm.interval_ms == fast_ms]
+    slow_w = [arm.power_w for arm in block if arm.interval_ms != fast_ms]
+    pattern = [arm.interval_ms == fast_ms for arm in block]
+    if len(fast_w) != 2 or pattern != pattern[::-1]:
+        raise NotComparable(
+            "The runs do not alternate as fast, slow, slow, fast: a run is missing or invalid. "
+            "Queue the check again."
+        )
+    return float(np.mean(fast_w) - np.mean(slow_w))
