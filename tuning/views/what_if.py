@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET
+
+from tuning import what_if
+from tuning.models import Sweep
+from tuning.optimizer import NothingMeasured
+from tuning.results import STATISTIC_LABELS
+
+PROBABILITIES = (("0.5", "50 %"), ("0.8", "80 %"), ("0.95", "95 %"), ("0.99", "99 %"))
+
+
+class WhatIfForm(forms.Form):
+    """Another limit, and how sure to be of it."""
+
+    slo_ms = forms.FloatField(label="If the limit were, ms", min_value=0.001, max_value=1e7)
+    sure = forms.TypedChoiceField(
+        label="met with a probability of at least", choices=PROBABILITIES, coerce=float
+    )
+
+
+@require_GET
+def sweep_what_if(request: HttpRequest, pk: int) -> HttpResponse:
+    """The answer to one position of the slider, as a fragment."""
+    sweep = get_object_or_404(Sweep.objects.select_related("device", "network"), pk=pk)
+    form = WhatIfForm(request.GET)
+    return render(request, "tuning/_sweep_what_if.html", context(sweep, form))
+
+
+def context(sweep: Sweep, form: WhatIfForm | None = None) -> dict[str, Any]:
+    """What the fragment shows; without a form, the sweep's own limit."""
+    question = sweep.question()
+    try:
+        limits = what_if.limits(question)
+    except NothingMeasured:
+        return {"sweep": sweep, "what_if": None}
+    if form is None or not form.is_valid():
+        start = sweep.slo_ms or limits.high_ms
+        form = WhatIfForm({"slo_ms": f"{start:.4g}", "sure": "0.95"})
+        form.is_valid()
+    asked = form.cleaned_data
+    found = what_if.choices(question, slo_ms=asked["slo_ms"], least_probability=asked["sure"])
+    return {
+        "sweep": sweep,
+        "statistic": STATISTIC_LABELS[sweep.slo_statistic],
+        "what_if": {"form": form, "limits": limits, "choices": found, "asked": asked},
+    }
