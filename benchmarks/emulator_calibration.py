@@ -17,7 +17,8 @@ from orin_nano import BUS_BYTES, CPU_HZ, NANO
 from scipy.optimize import least_squares
 
 from measurements.board.hardware.emulator import physics
-from measurements.board.hardware.emulator.boards import AGX_ORIN, BoardData
+from measurements.board.hardware.emulator.boards import AGX_ORIN
+from measurements.board.hardware.emulator.boards.data import BoardData
 from measurements.board.hardware.emulator.events import SetKnob, StartGpu
 from measurements.board.hardware.emulator.model import Model
 

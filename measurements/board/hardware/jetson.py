@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from measurements.board.hardware import discovery
+from measurements.board.hardware import discovery, throttling
 from measurements.board.hardware.clocks import RESTORE_FILE, Clocks
 from measurements.board.hardware.ina3221 import Ina3221Sampler
+from measurements.board.hardware.power_mode import Nvpmodel
 from measurements.board.hardware.protocol import (
     Clock,
     ClockControl,
@@ -43,6 +44,7 @@ class JetsonBoard:
         name: The device's name on the server.
         lines: Samples come from here, unless there are `ticks`.
         ticks: When to read the power sensors' own files; None: sample by tegrastats.
+        nvpmodel: Tells the power mode; None: only its status file does.
         clocks: Sets this board's clocks; None: this process does, through `files`.
         state_dir: Survives a crash; holds the restore file while clocks are held.
         provenance_note: What is emulated, in one sentence; empty for a real board.
@@ -62,6 +64,8 @@ class JetsonBoard:
         loads: LoadFactory,
         state_dir: Path,
         clocks: ClockControl | None = None,
+        nvpmodel: Nvpmodel | None = None,
+        needs_network_file: bool = False,
         provenance: Provenance = "real",
         provenance_note: str = "",
     ) -> None:
@@ -71,6 +75,8 @@ class JetsonBoard:
         self._lines = lines
         self._ticks = ticks
         self._loads = loads
+        self._nvpmodel = nvpmodel
+        self._needs_network_file = needs_network_file
         self._provenance: Provenance = provenance
         self._provenance_note = provenance_note
         self._clocks = clocks or Clocks(files, clock, restore_file=state_dir / RESTORE_FILE)
@@ -97,10 +103,14 @@ class JetsonBoard:
             software=discovery.software(self._files)
             | {"sampler": "ina3221" if self._ticks else "tegrastats"},
             problems=self._problems(rails),
+            needs_network_file=self._needs_network_file,
         )
 
     def point(self) -> OperatingPoint:
         return self._clocks.point()
+
+    def throttle_events(self) -> dict[str, int]:
+        return throttling.events(self._files)
 
     def holding(self, point: OperatingPoint) -> AbstractContextManager[OperatingPoint]:
         return self._clocks.holding(point)

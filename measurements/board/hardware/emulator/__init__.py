@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,14 +17,16 @@ from measurements.board.hardware.machine import ChildTegrastats, RealClock, Real
 from measurements.board.hardware.protocol import Clock, Files, LineSource, SamplerName, Ticks
 
 from . import tree as sysfs
-from .boards import BOARDS, BoardData
 from .clock import VirtualClock
-from .emulation import EVENTS, Emulation, begin_log
+from .emulation import EVENTS, Emulation, Start, begin_log
 from .engine import EmulatedLoad
-from .events import Start
 from .files import EmulatedFiles
 from .model import Model
+from .nvpmodel import STATUS, Nvpmodel, set_mode
 from .tegrastats import VirtualTegrastats
+from .variant import UnknownKind, Variant, variant
+
+__all__ = ["EmulatedBoard", "UnknownKind", "open_board", "open_files"]
 
 NOTE = (
     "Clocks, powers, temperatures and latencies come from a physical model, not from a board; "
@@ -31,10 +34,6 @@ NOTE = (
 )
 STATE = "var/lib/polyweb"
 """Under the tree: where the adapter keeps the clocks to restore."""
-
-
-class UnknownKind(ValueError):
-    """There is no emulated board of that kind."""
 
 
 def open_board(
@@ -50,6 +49,7 @@ def open_board(
     """A Jetson adapter on an emulated board of `kind` whose files stand under `tree`.
 
     Args:
+        kind: A board's name, then perhaps `:user` (not root) and `:container`.
         seed: Two boards of one seed that live through the same are the same.
         real_time: Live by the monotonic clock, with tegrastats as a separate program,
             instead of in virtual time.
@@ -61,19 +61,12 @@ def open_board(
         UnknownKind: No such board.
         OSError: The tree cannot be written, or clocks were left held and cannot be restored.
     """
-    board = _planted(kind, tree)
-    (tree / STATE).mkdir(parents=True, exist_ok=True)
-    opened = _in_real_time if real_time else partial(_in_virtual_time, pace=pace)
-    emulation, clock, lines, ticks = opened(board, tree, seed)
-    return EmulatedBoard(
-        name,
-        emulation=emulation,
-        clock=clock,
-        lines=lines,
-        ticks=ticks if sampler == "ina3221" else None,
-        tree=tree,
-        seed=seed,
-    )
+    which = _planted(kind, tree)
+    if real_time:
+        life = _in_real_time(which, tree, seed, kind)
+    else:
+        life = _in_virtual_time(which, tree, seed, pace)
+    return EmulatedBoard(name, which, life, sampler=sampler, tree=tree, seed=seed)
 
 
 def open_files(kind: str, *, tree: Path) -> tuple[Files, Clock]:
@@ -83,17 +76,26 @@ def open_files(kind: str, *, tree: Path) -> tuple[Files, Clock]:
         UnknownKind: No such board.
         OSError: The tree cannot be written.
     """
-    board = _planted(kind, tree)
-    emulation, clock, *_ = _in_virtual_time(board, tree, 1, pace=lambda: None)
-    return EmulatedFiles(tree, emulation), clock
+    which = _planted(kind, tree)
+    life = _in_virtual_time(which, tree, 1, lambda: None)
+    return EmulatedFiles(tree, life.emulation, rights=which.rights), life.clock
 
 
-def _planted(kind: str, tree: Path) -> BoardData:
-    if kind not in BOARDS:
-        raise UnknownKind(f"no emulated board {kind!r}; there are: {', '.join(sorted(BOARDS))}")
-    board = BOARDS[kind]
-    sysfs.plant(board, tree)
-    return board
+def _planted(kind: str, tree: Path) -> Variant:
+    which = variant(kind)
+    sysfs.plant(which.board, tree)
+    (tree / STATE).mkdir(parents=True, exist_ok=True)
+    return which
+
+
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """A model, and what moves it and tells of it."""
+
+    emulation: Emulation
+    clock: Clock
+    lines: LineSource
+    ticks: Ticks
 
 
 class EmulatedBoard(JetsonBoard):
@@ -102,44 +104,59 @@ class EmulatedBoard(JetsonBoard):
     def __init__(
         self,
         name: str,
+        which: Variant,
+        life: _Life,
         *,
-        emulation: Emulation,
-        clock: Clock,
-        lines: LineSource,
-        ticks: Ticks | None,
+        sampler: SamplerName,
         tree: Path,
         seed: int,
     ) -> None:
-        self.model = emulation.model
+        self.model = life.emulation.model
+        self.nvpmodel = _nvpmodel(which, tree, life.emulation)
         super().__init__(
             name,
-            files=EmulatedFiles(tree, emulation),
-            clock=clock,
-            lines=lines,
-            ticks=ticks,
-            loads=partial(EmulatedLoad, emulation=emulation, clock=clock, device_seed=seed),
+            files=EmulatedFiles(tree, life.emulation, rights=which.rights),
+            clock=life.clock,
+            lines=life.lines,
+            ticks=life.ticks if sampler == "ina3221" else None,
+            loads=partial(
+                EmulatedLoad, emulation=life.emulation, clock=life.clock, device_seed=seed
+            ),
             state_dir=tree / STATE,
+            nvpmodel=self.nvpmodel,
             provenance="emulated",
             provenance_note=NOTE,
         )
 
 
+def _nvpmodel(which: Variant, tree: Path, emulation: Emulation) -> Nvpmodel:
+    """It is setuid to nothing: what it changes it changes with root's rights, or not at all."""
+    files, status = EmulatedFiles(tree, emulation), tree / STATUS
+    return Nvpmodel(
+        which.board,
+        is_root=which.rights.is_root,
+        in_container=which.rights.in_container,
+        take=partial(set_mode, files, which.board),
+        status=status.read_text,
+        note=status.write_text,
+    )
+
+
 def _in_virtual_time(
-    board: BoardData, tree: Path, seed: int, *, pace: Callable[[], float | None]
-) -> tuple[Emulation, Clock, LineSource, Ticks]:
-    model = Model(board, seed=seed, knobs=sysfs.knobs(board, tree))
+    which: Variant, tree: Path, seed: int, pace: Callable[[], float | None]
+) -> _Life:
+    model = Model(which.board, seed=seed, knobs=sysfs.knobs(which.board, tree))
     clock = VirtualClock(model, pace)
-    return Emulation(model), clock, VirtualTegrastats(model, clock, seed=seed), clock
+    lines = VirtualTegrastats(model, clock, seed=seed, is_root=which.rights.is_root)
+    return _Life(Emulation(model), clock, lines, clock)
 
 
-def _in_real_time(
-    board: BoardData, tree: Path, seed: int
-) -> tuple[Emulation, Clock, LineSource, Ticks]:
+def _in_real_time(which: Variant, tree: Path, seed: int, kind: str) -> _Life:
     clock = RealClock()
-    knobs = sysfs.knobs(board, tree)
-    start = Start(board.kind, seed, clock.now(), dataclasses.asdict(knobs))
+    knobs = sysfs.knobs(which.board, tree)
+    start = Start(kind, seed, clock.now(), dataclasses.asdict(knobs))
     begin_log(tree / EVENTS, start)
-    model = Model(board, seed=seed, start_s=start.start_s, knobs=knobs)
+    model = Model(which.board, seed=seed, start_s=start.start_s, knobs=knobs)
     emulation = Emulation(model, now=time.monotonic, log=tree / EVENTS)
     lines = ChildTegrastats(str(tree / sysfs.TEGRASTATS), clock)
-    return emulation, clock, lines, RealTicks()
+    return _Life(emulation, clock, lines, RealTicks())

@@ -20,7 +20,7 @@ from measurements.board.load.protocol import ServedBatch
 from measurements.messages import NetworkFeatures
 
 from . import physics
-from .boards import Engine
+from .boards.data import Engine
 from .emulation import Emulation
 from .events import StartCpu, StartGpu, Stop
 from .state import Job

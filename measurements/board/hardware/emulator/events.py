@@ -13,7 +13,10 @@ import msgspec
 
 from .physics import Work
 
-Knob = Literal["gpu_min", "gpu_max", "railgate", "emc_rate", "emc_locked", "cpu_min", "cpu_max"]
+Knob = Literal[
+    "gpu_min", "gpu_max", "railgate", "emc_rate", "emc_locked", "emc_cap",
+    "cpu_min", "cpu_max", "cpu_online",
+]  # fmt: skip
 
 
 class SetKnob(msgspec.Struct, frozen=True, tag="knob"):
@@ -22,7 +25,7 @@ class SetKnob(msgspec.Struct, frozen=True, tag="knob"):
     knob: Knob
     value: int
     policy: int = 0
-    """Which cpufreq policy, as an index, for the CPU knobs."""
+    """Which cpufreq policy, as an index, for the CPU's limits; which core for `cpu_online`."""
 
 
 class StartGpu(msgspec.Struct, frozen=True, tag="gpu"):
@@ -44,17 +47,15 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
 Event = SetKnob | StartGpu | StartCpu | Stop
 
 
+class Moved(msgspec.Struct, frozen=True, tag="moved"):
+    """The last line of an events file that got long: what follows is in the file of its name now.
+
+    That file's `Start` holds the state here, so that only who comes new reads it.
+    """
+
+
 class Stamped(msgspec.Struct, frozen=True):
     """One line of the events file: what happened, and when on CLOCK_MONOTONIC."""
 
     t_s: float
-    event: Event
-
-
-class Start(msgspec.Struct, frozen=True):
-    """The first line of the events file: how to build the same model."""
-
-    kind: str
-    seed: int
-    start_s: float
-    knobs: dict[str, bool | int | list[int]]
+    event: Event | Moved

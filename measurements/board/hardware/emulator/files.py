@@ -17,27 +17,36 @@ from . import tree
 from .emulation import Emulation
 from .events import Knob, SetKnob
 from .governor import at_least, at_most
+from .rights import ROOT, Rights
 
 
 class EmulatedFiles:
-    """The files of the tree under `root`; paths are the board's own ("/sys/…")."""
+    """The files of the tree under `root`; paths are the board's own ("/sys/…").
 
-    def __init__(self, root: Path, emulation: Emulation) -> None:
+    Args:
+        rights: As whom they are looked at; root by default.
+    """
+
+    def __init__(self, root: Path, emulation: Emulation, *, rights: Rights = ROOT) -> None:
         self._root = root.resolve()
         self._emulation = emulation
+        self._rights = rights
         self._readers: dict[str, Callable[[], str]] = {}
         self._writers: dict[str, Callable[[str, int], None]] = {}
         board = emulation.model.board
-        paths = tree.Paths(board)
+        self._paths = paths = tree.Paths(board)
         self._connect_gpu(paths)
         self._connect_emc()
         for index in range(len(board.policies)):
             self._connect_cpu(paths.policy(index), index)
+        for cpu in range(board.cores):
+            self._writers[f"{tree.CPU}/cpu{cpu}/online"] = partial(self._write_online, cpu)
         self._connect_sensors(paths)
 
     def read(self, path: str) -> str:
         """Raises: OSError, with the errno that the kernel gives."""
         real = self._real(path)
+        self._check(path, real, self._rights.may_read(real))
         reader = self._readers.get(real)
         if reader is None:
             return (self._root / real).read_text()
@@ -48,18 +57,33 @@ class EmulatedFiles:
     def write(self, path: str, text: str) -> None:
         """Raises: OSError: EINVAL for a bad value, EACCES for a file that is not a setting."""
         real = self._real(path)
-        if not (self._root / real).is_file():
-            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         writer = self._writers.get(real)
-        if writer is None:
-            raise OSError(errno.EACCES, os.strerror(errno.EACCES), path)
+        self._check(path, real, writer is not None and self._rights.is_root)
+        assert writer is not None
         with self._emulation.lock:
             self._emulation.catch_up()
             writer(real, _whole_number(text, path))
 
     def glob(self, pattern: str) -> list[str]:
         found = self._root.glob(pattern.lstrip("/"))
-        return sorted("/" + path.relative_to(self._root).as_posix() for path in found)
+        names = sorted(path.relative_to(self._root).as_posix() for path in found)
+        return ["/" + name for name in names if self._rights.sees(name) and not self._is_off(name)]
+
+    def _check(self, path: str, real: str, is_allowed: bool) -> None:
+        if not self._rights.sees(real) and not self._rights.in_container:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES), path)
+        if not (self._rights.sees(real) and (self._root / real).is_file()) or self._is_off(real):
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        if not is_allowed:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    def _is_off(self, name: str) -> bool:
+        """Whether `name` belongs to a cpufreq policy of which no core is online."""
+        offline = self._emulation.model.knobs.offline
+        return bool(offline) and any(
+            name.startswith(self._paths.policy(index)) and set(cpus) <= set(offline)
+            for index, cpus in enumerate(self._emulation.model.board.policies)
+        )
 
     def _real(self, path: str) -> str:
         """The path below the root with its symbolic links resolved."""
@@ -80,6 +104,7 @@ class EmulatedFiles:
         self._writers[f"{tree.EMC}/rate"] = self._write_emc_rate
         self._writers[f"{tree.EMC}/mrq_rate_locked"] = self._write_emc_locked
         self._writers[f"{tree.EMC}/state"] = self._keep
+        self._writers[self._paths.emc_cap] = self._write_emc_cap
 
     def _connect_cpu(self, path: str, index: int) -> None:
         model = self._emulation.model
@@ -91,16 +116,19 @@ class EmulatedFiles:
     def _connect_sensors(self, paths: tree.Paths) -> None:
         model = self._emulation.model
         for index, rail in enumerate(model.board.rails):
-            chip = paths.chip(rail)
-            for name, column in (("in", 0), ("curr", 1)):
-                self._readers[f"{chip}/{name}{rail.channel}_input"] = partial(
-                    self._register, index, column
-                )
+            volts, amperes, watts = paths.registers(rail)
+            self._readers[volts] = partial(self._register, index, 0)
+            self._readers[amperes] = partial(self._register, index, 1)
+            if watts:
+                self._readers[watts] = partial(self._milliwatts, index)
         for index in range(len(model.board.zones)):
             self._readers[f"{paths.zone(index)}/temp"] = partial(self._millidegrees, index)
 
     def _register(self, rail: int, column: int) -> str:
         return str(self._emulation.model.registers(rail)[column])
+
+    def _milliwatts(self, rail: int) -> str:
+        return str(self._emulation.model.milliwatts(rail))
 
     def _millidegrees(self, zone: int) -> str:
         temp_c = self._emulation.model.zone_c(zone)
@@ -134,6 +162,13 @@ class EmulatedFiles:
         if value and not self._emulation.model.knobs.emc_locked:
             self._take(f"{tree.EMC}/rate", "emc_rate", self._emulation.model.emc.hz)
         self._take(path, "emc_locked", value)
+
+    def _write_emc_cap(self, path: str, hz: int) -> None:
+        self._take(path, "emc_cap", hz)
+
+    def _write_online(self, cpu: int, path: str, value: int) -> None:
+        _refuse(value not in (0, 1) or (cpu == 0 and not value), path)
+        self._take(path, "cpu_online", value, policy=cpu)
 
     def _write_cpu_min(self, index: int, path: str, khz: int) -> None:
         hz = self._in_cpu_range(khz)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from .boards import BoardData, Governor
+from .boards.data import BoardData, Governor
 
 SCHEDUTIL_MARGIN = 1.25
 
@@ -27,18 +27,26 @@ class Knobs:
     emc_locked: bool
     cpu_min_hz: list[int]
     cpu_max_hz: list[int]
+    emc_cap_hz: int = 0
+    """The power mode's cap of the memory clock; 0: none."""
+    offline: list[int] = field(default_factory=list)
+    """Numbers of the cores that are switched off."""
 
     @classmethod
     def as_booted(cls, board: BoardData) -> Knobs:
-        policies = len(board.policies)
+        policies, mode = len(board.policies), board.modes[0]
         return cls(
             gpu_min_hz=board.gpu_hz[0],
-            gpu_max_hz=board.gpu_hz[-1],
+            gpu_max_hz=at_most(board.gpu_hz, mode.gpu_max_hz or board.gpu_hz[-1]),
             railgate=True,
             emc_rate_hz=board.governor.emc_idle_hz,
             emc_locked=False,
             cpu_min_hz=[board.cpu_idle_hz] * policies,
-            cpu_max_hz=[board.cpu_hz[-1]] * policies,
+            cpu_max_hz=[
+                at_most(board.cpu_hz, cap_hz or board.cpu_hz[-1]) for cap_hz in mode.cpu_max_hz
+            ],
+            emc_cap_hz=mode.emc_cap_hz or 0,
+            offline=sorted({cpu for policy in board.policies for cpu in policy} - {*mode.cpus}),
         )
 
     @property
@@ -67,10 +75,16 @@ def emc_hz(board: BoardData, knobs: Knobs, *, now_hz: int, load: float, awake: b
     """The memory clock: locked, or by load (share of the bandwidth in use)."""
     rules, table = board.governor, board.emc_hz
     if knobs.emc_locked:
-        return knobs.emc_rate_hz
+        return capped(board, knobs, knobs.emc_rate_hz)
     if not awake:
         return rules.emc_idle_hz
-    return max(_stepped(rules, table, now_hz, load), rules.emc_active_hz)
+    wanted = max(_stepped(rules, table, now_hz, load), rules.emc_active_hz)
+    return capped(board, knobs, wanted)
+
+
+def capped(board: BoardData, knobs: Knobs, emc_hz: int) -> int:
+    """The memory clock that the power mode allows instead of `emc_hz`."""
+    return min(emc_hz, at_most(board.emc_hz, knobs.emc_cap_hz)) if knobs.emc_cap_hz else emc_hz
 
 
 def _stepped(rules: Governor, table: Sequence[int], now_hz: int, load: float) -> int:

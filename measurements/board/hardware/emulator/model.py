@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import inf
 
 from . import governor, physics
-from .boards import BoardData
+from .boards.data import BoardData
 from .drift import Heat, Ripple
 from .events import Event, SetKnob, StartCpu, StartGpu
 from .governor import Knobs
@@ -81,6 +81,8 @@ class Model:
     def zone_c(self, index: int) -> float | None:
         """Temperature of a thermal zone; None while its power domain is off."""
         zone = self.board.zones[index]
+        if zone.constant_c is not None:
+            return zone.constant_c
         if zone.gated_with == "always" or (zone.gated_with == "gpu" and not self.gpu_awake):
             return None
         return self.board.thermal.ambient_c + zone.offset_c + zone.share * self._heat.rise_k
@@ -108,9 +110,13 @@ class Model:
         return min(self._settles_s(), self._tick_s if self.knobs.governed else inf)
 
     def advance(self, to_s: float) -> None:
-        """Let the board live until `to_s`; the past is not changed."""
-        while self.now_s < to_s:
-            self._elapse(min(to_s, self._next_s()))
+        """Let the board live until `to_s`; the past is not changed.
+
+        What falls due now happens now, also when `to_s` is now: nothing that `horizon_s` or a
+        job names is left in the past, however the rounding falls.
+        """
+        while (next_s := self._next_s()) <= self.now_s or self.now_s < to_s:
+            self._elapse(min(max(to_s, self.now_s), next_s))
             self._fire()
 
     def apply(self, event: Event) -> Job | None:
@@ -228,6 +234,11 @@ class Model:
             getattr(knobs, field)[event.policy] = event.value
         elif event.knob in ("railgate", "emc_locked"):
             setattr(knobs, event.knob, bool(event.value))
+        elif event.knob == "cpu_online":
+            others = set(knobs.offline) - {event.policy}
+            knobs.offline = sorted(others if event.value else others | {event.policy})
+        elif event.knob == "emc_cap":
+            knobs.emc_cap_hz = event.value
         else:
             setattr(knobs, field, event.value)
         self.gpu_awake = self.gpu_awake or not knobs.railgate
@@ -238,7 +249,7 @@ class Model:
         knobs, now_s = self.knobs, self.now_s
         self.gpu.aim(min(max(self.gpu.hz, knobs.gpu_min_hz), knobs.gpu_max_hz), now_s)
         if knobs.emc_locked:
-            self.emc.aim(knobs.emc_rate_hz, now_s)
+            self.emc.aim(governor.capped(self.board, knobs, knobs.emc_rate_hz), now_s)
         limits = zip(self.cpus, knobs.cpu_min_hz, knobs.cpu_max_hz, strict=True)
         for domain, low, high in limits:
             domain.aim(min(max(domain.hz, low), high), now_s)
@@ -281,7 +292,7 @@ class Model:
     def _draw(self, parts: physics.Parts) -> None:
         rails = self.board.rails
         watts = parts._asdict()
-        self._rails_w = [sum(watts[part] for part in rail.parts) for rail in rails]
+        self._rails_w = [rail.gain * sum(watts[part] for part in rail.parts) for rail in rails]
         total = zip(rails, self._rails_w, strict=True)
         self._total_w = sum(power for rail, power in total if rail.in_total)
         self._sensor.hold(self._rails_w)

@@ -14,7 +14,7 @@ import msgspec
 
 from measurements.messages import NetworkFeatures
 
-from .boards import BoardData, Engine
+from .boards.data import BoardData, Engine
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -92,9 +92,9 @@ def volts(share: float, knee: float, rise: float) -> float:
 
 
 def gpu_w(board: BoardData, activity: Activity, *, gpu_hz: float, temp_c: float) -> float:
-    """Power of the GPU alone; 0 while it is power-gated."""
+    """Power of the GPU alone; what leaks past the gate while it is power-gated."""
     if not activity.gpu_awake:
-        return 0.0
+        return board.gpu.gated_w
     gpu, heat = board.gpu, board.thermal
     v2 = volts(gpu_hz / board.gpu_hz[-1], gpu.volt_knee, gpu.volt_rise) ** 2
     leak = gpu.leak_w * v2 * exp(heat.leak_per_k * (temp_c - heat.leak_at_c))
@@ -143,5 +143,5 @@ def parts_w(
         cpu=cpu_w(board, cpu_hz, activity.busy_cores),
         soc=memory.soc_w[emc] + memory.soc_j_per_byte[emc] * activity.dram_bytes_per_s,
         input=memory.input_w[emc] + dram,
-        memory=memory.idle_w + dram,
+        memory=memory.idle_w[emc] + dram,
     )

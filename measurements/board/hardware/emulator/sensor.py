@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from math import exp, sqrt
 from typing import NamedTuple
 
-from .boards import Bus, RailData
+from .boards.data import Bus, RailData
 
 VOLT_STEP_MV = 8
 

@@ -1,22 +1,25 @@
-"""What `tegrastats` of JetPack 5 prints as root, from the emulated board's state.
+"""What `tegrastats` prints, from the emulated board's state, as its JetPack writes it.
 
 In virtual time `VirtualTegrastats` hands the lines on. As a program it follows a tree on
 which an emulated board runs in real time, and prints as the real one does:
 
     python -m measurements.board.hardware.emulator.tegrastats --tree T --interval 50
 
-Source: docs/emulator.md; captured lines of AGX Orin devkits.
+Source: docs/emulator.md; captured lines of each board.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
+import os
 import random
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from .clock import Alarm, VirtualClock
@@ -34,8 +37,12 @@ VIRTUAL_EPOCH = dt.datetime(2026, 1, 1)  # noqa: DTZ001  tegrastats prints local
 class Printer:
     """Prints lines of one run of tegrastats; its averages are cumulative since its start."""
 
-    def __init__(self, model: Model, *, seed: int, stamp: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self, model: Model, *, seed: int, stamp: Callable[[], dt.datetime], is_root: bool = True
+    ) -> None:
         self._model = model
+        self._grammar = model.board.grammar
+        self._is_root = is_root
         self._stamp = stamp
         self._random = random.Random(f"tegrastats/{seed}/{model.now_s}")
         self._lines = 0
@@ -50,14 +57,20 @@ class Printer:
         return interval_ms / 1000 + self._random.uniform(*WORK_S)
 
     def line(self) -> str:
-        board = self._model.board
-        text = (
-            f"{self._stamp():%m-%d-%Y %H:%M:%S} RAM 2257/{board.ram_mb}MB (lfb 5392x4MB) "
-            f"SWAP 0/{board.ram_mb // 2}MB (cached 0MB) {self._loads()} "
-            f"NVJPG1 729 VIC_FREQ 115 APE 233 {self._temperatures()} {self._rails()}"
-        )
+        ram_mb, grammar = self._model.board.ram_mb, self._grammar
+        words = [f"{self._stamp():%m-%d-%Y %H:%M:%S}"] if grammar.is_dated else []
+        words += [
+            f"RAM 2257/{ram_mb}MB (lfb {ram_mb // 6}x4MB)",
+            f"SWAP 0/{ram_mb // 2}MB (cached 0MB)",
+            self._loads(),
+        ]
+        if self._is_root:
+            words.append(grammar.extras)
+        words.append(self._temperatures())
+        if self._is_root or grammar.user_has_rails:
+            words.append(self._rails())
         self._lines += 1
-        return text
+        return " ".join(words)
 
     def _loads(self) -> str:
         model, totals = self._model, self._model.totals
@@ -71,62 +84,84 @@ class Printer:
         self._since_s, self._gpu_busy_s = model.now_s, totals.gpu_busy_s
         self._core_busy_s, self._dram_bytes = totals.core_busy_s, totals.dram_bytes
         self._emc_cycles = totals.emc_cycles
-        mhz = self._counter_mhz(gpu / 100)
-        return (
-            f"CPU [{self._cores(core)}] EMC_FREQ {emc}%@{model.emc.hz // 1_000_000} "
-            f"GR3D_FREQ {gpu}%@{mhz} GR3D2_FREQ {gpu}%@{mhz}"
-        )
+        cores = f"CPU [{self._cores(core)}]"
+        if not self._is_root:
+            memory = "EMC_FREQ 0% " if self._grammar.user_has_memory else ""
+            return f"{cores} {memory}GR3D_FREQ {gpu}%"
+        memory = f"EMC_FREQ {emc}%@{model.emc.hz // 1_000_000}"
+        return f"{cores} {memory} {self._gpu(gpu)}"
+
+    def _gpu(self, busy_percent: int) -> str:
+        mhz, lists = self._gpu_mhz(busy_percent / 100), self._grammar.gpu_lists
+        clock = f"[{','.join([str(mhz)] * lists)}]" if lists else str(mhz)
+        second = f" GR3D2_FREQ {busy_percent}%@{mhz}" if self._grammar.has_second_gpu else ""
+        return f"GR3D_FREQ {busy_percent}%@{clock}{second}"
 
     def _cores(self, first_percent: int) -> str:
-        """The busy core's load; the others idle along."""
-        board, cpus = self._model.board, self._model.cpus
-        words = [
-            f"{int(self._random.random() * 1.2)}%@{cpus[i].hz // 1_000_000}"
-            for i, policy in enumerate(board.policies)
-            for _ in policy
-        ]
-        words[0] = f"{first_percent}%@{cpus[0].hz // 1_000_000}"
-        return ",".join(words)
+        """The busy core's load, in the cores' order; the others idle along."""
+        model = self._model
+        words = {
+            cpu: f"{int(self._random.random() * 1.2)}%@{model.cpus[i].hz // 1_000_000}"
+            for i, policy in enumerate(model.board.policies)
+            for cpu in policy
+        }
+        words[0] = f"{first_percent}%@{model.cpus[0].hz // 1_000_000}"
+        words.update(dict.fromkeys(model.knobs.offline, "off"))
+        return ",".join([words[cpu] for cpu in sorted(words)])
 
-    def _counter_mhz(self, busy: float) -> int:
-        """The hardware's own count: 0.4 % below the set clock when idle, 1.2 % under load."""
+    def _gpu_mhz(self, busy: float) -> int:
+        """The hardware's own count: 0.4 % below the set clock when idle, 1.2 % under load.
+
+        JetPack 4 prints what was set, also while the GPU is gated.
+        """
+        if not self._grammar.counts_gpu_clock:
+            return self._model.gpu.hz // 1_000_000
         if not self._model.gpu_awake:
             return 0
         error = 0.004 + 0.008 * busy + self._random.uniform(0.0, 0.003)
         return int(self._model.gpu.hz * (1.0 - error) / 1e6)
 
     def _temperatures(self) -> str:
-        zones = self._model.board.zones
+        zones = [(zone, self._model.zone_c(i)) for i, zone in enumerate(self._model.board.zones)]
         return " ".join(
-            f"{zone.name}@{self._degrees(self._model.zone_c(i))}C" for i, zone in enumerate(zones)
+            f"{zone.name}@{_degrees(temp_c, zone.step_c)}C"
+            for zone, temp_c in zones
+            if temp_c is not None or not self._grammar.hides_gated
         )
 
-    def _degrees(self, temp_c: float | None) -> str:
-        """As the sensors give them: thirty-seconds of a degree, cut to three digits."""
-        if temp_c is None:
-            return "-256"
-        return f"{int(temp_c * 32) / 32:.4f}"[:-1].rstrip("0").rstrip(".")
-
     def _rails(self) -> str:
-        words = []
+        words, unit = [], self._grammar.power_unit
         for i, rail in enumerate(self._model.board.rails):
+            if not rail.printed:
+                continue
             milliwatts = self._model.milliwatts(i)
             self._sums_mw[i] += milliwatts
-            words.append(f"{rail.name} {milliwatts}mW/{self._sums_mw[i] // (self._lines + 1)}mW")
+            mean = self._sums_mw[i] // (self._lines + 1)
+            words.append(f"{rail.name} {milliwatts}{unit}/{mean}{unit}")
         return " ".join(words)
+
+
+def _degrees(temp_c: float | None, step_c: float) -> str:
+    """In whole steps of the sensor, cut to three digits."""
+    if temp_c is None:
+        return "-256"
+    return f"{int(temp_c / step_c) * step_c:.4f}"[:-1].rstrip("0").rstrip(".")
 
 
 class VirtualTegrastats:
     """The line source in virtual time: lines come as the virtual clock moves on."""
 
-    def __init__(self, model: Model, clock: VirtualClock, *, seed: int) -> None:
+    def __init__(
+        self, model: Model, clock: VirtualClock, *, seed: int, is_root: bool = True
+    ) -> None:
         self._model = model
         self._clock = clock
         self._seed = seed
+        self._is_root = is_root
 
     @contextmanager
     def lines(self, interval_ms: int, feed: Callable[[float, str], None]) -> Iterator[None]:
-        printer = Printer(self._model, seed=self._seed, stamp=self._stamp)
+        printer = Printer(self._model, seed=self._seed, stamp=self._stamp, is_root=self._is_root)
 
         def ring() -> float:
             feed(self._model.now_s, printer.line())
@@ -147,13 +182,23 @@ def run(tree: Path, interval_ms: int) -> None:
     """Print a line every `interval_ms` and a bit, for ever."""
     follower = Follower(tree / EVENTS)
     follower.advance(time.monotonic() - FOLLOW_LAG_S)
-    printer = Printer(follower.model, seed=follower.seed, stamp=_local_time)
+    printer = Printer(
+        follower.model, seed=follower.seed, stamp=_local_time, is_root=follower.is_root
+    )
+    signal.signal(signal.SIGTERM, partial(_end_half_way, printer))
     due_s = time.monotonic()
     while True:
         due_s += printer.period_s(interval_ms)
         time.sleep(max(0.0, due_s - time.monotonic()))
         follower.advance(time.monotonic() - FOLLOW_LAG_S)
         print(printer.line(), flush=True)
+
+
+def _end_half_way(printer: Printer, *_: object) -> None:
+    """Die as the real one does: in the middle of a line."""
+    text = printer.line()
+    os.write(sys.stdout.fileno(), text[: len(text) // 2].encode())
+    os._exit(0)
 
 
 def _local_time() -> dt.datetime:

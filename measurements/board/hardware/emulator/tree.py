@@ -17,14 +17,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .boards import BoardData, RailData
+from . import nvpmodel
+from .boards.data import BoardData, RailData
 from .governor import Knobs
 
 EMC = "sys/kernel/debug/bpmp/debug/clk/emc"
 EMC_RATES = "sys/kernel/debug/bpmp/debug/emc/possible_rates"
 CPU = "sys/devices/system/cpu"
-INA3221 = "sys/bus/i2c/drivers/ina3221"
+I2C = "sys/bus/i2c/drivers"
 THERMAL = "sys/class/thermal"
+HWMON = "sys/class/hwmon"
 TEGRASTATS = "usr/bin/tegrastats"
 _SHUNT_STEP_V = 40e-6
 
@@ -37,18 +39,34 @@ class Paths:
 
     @property
     def gpu_device(self) -> str:
-        return f"sys/devices/{self.board.gpu_node}"
+        return self.board.gpu_device
 
     @property
     def gpu(self) -> str:
         return f"{self.gpu_device}/devfreq/{self.board.gpu_node}"
 
+    @property
+    def emc_cap(self) -> str:
+        return nvpmodel.emc_cap(self.board).lstrip("/")
+
     def policy(self, index: int) -> str:
         return f"{CPU}/cpufreq/policy{self.board.policies[index][0]}"
 
     def chip(self, rail: RailData) -> str:
-        chips = sorted({other.chip for other in self.board.rails})
-        return f"{INA3221}/{rail.chip}/hwmon/hwmon{3 + chips.index(rail.chip)}"
+        """A power sensor's directory: NVIDIA's driver on JetPack 4, the kernel's own later."""
+        n = sorted({other.chip for other in self.board.rails}).index(rail.chip)
+        if self.board.jetpack == 4:
+            return f"{I2C}/ina3221x/{rail.chip}/iio:device{n}"
+        return f"{I2C}/ina3221/{rail.chip}/hwmon/hwmon{3 + n}"
+
+    def registers(self, rail: RailData) -> tuple[str, str, str | None]:
+        """Files of the millivolts, milliamperes and, on JetPack 4, milliwatts of `rail`."""
+        chip, n = self.chip(rail), rail.channel
+        if self.board.jetpack == 4:
+            names = (f"in_{what}{n - 1}_input" for what in ("voltage", "current", "power"))
+            volts, amperes, watts = (f"{chip}/{name}" for name in names)
+            return volts, amperes, watts
+        return f"{chip}/in{n}_input", f"{chip}/curr{n}_input", None
 
     def zone(self, index: int) -> str:
         return f"{THERMAL}/thermal_zone{index}"
@@ -85,23 +103,26 @@ def knobs(board: BoardData, root: Path) -> Knobs:
         railgate=bool(number(f"{paths.gpu_device}/railgate_enable")),
         emc_rate_hz=number(f"{EMC}/rate"),
         emc_locked=bool(number(f"{EMC}/mrq_rate_locked")),
+        emc_cap_hz=number(paths.emc_cap),
+        offline=[cpu for cpu in range(board.cores) if not number(f"{CPU}/cpu{cpu}/online")],
         cpu_min_hz=[number(f"{paths.policy(i)}/scaling_min_freq") * 1000 for i in policies],
         cpu_max_hz=[number(f"{paths.policy(i)}/scaling_max_freq") * 1000 for i in policies],
     )
 
 
 def _contents(board: BoardData) -> Iterator[tuple[str, str]]:
+    booted = Knobs.as_booted(board)
     yield from _identity(board)
-    yield from _gpu(board)
-    yield from _emc(board)
+    yield from _gpu(board, booted)
+    yield from _emc(board, booted)
     for index in range(len(board.policies)):
-        yield from _policy(board, index)
-    yield f"{CPU}/present", f"0-{_cores(board) - 1}\n"
-    yield f"{CPU}/online", f"0-{_cores(board) - 1}\n"
-    for cpu in range(_cores(board)):
-        yield f"{CPU}/cpu{cpu}/online", "1\n"
+        yield from _policy(board, index, booted)
+    yield f"{CPU}/present", f"0-{board.cores - 1}\n"
+    for cpu in range(board.cores):
+        yield f"{CPU}/cpu{cpu}/online", f"{int(cpu not in booted.offline)}\n"
     for rail in board.rails:
-        yield from _sensor(board, rail)
+        yield from _iio_sensor(board, rail) if board.jetpack == 4 else _sensor(board, rail)
+    yield from _fan(board)
     for index, zone in enumerate(board.zones):
         yield f"{Paths(board).zone(index)}/type", f"{zone.kernel_type}\n"
         yield f"{Paths(board).zone(index)}/temp", "0\n"
@@ -114,17 +135,17 @@ def _identity(board: BoardData) -> Iterator[tuple[str, str]]:
     yield "etc/nv_tegra_release", board.release
     package = f"Version: {board.software['jetpack']}\n"
     yield "var/lib/dpkg/status", f"Package: nvidia-jetpack\nStatus: install ok installed\n{package}"
-    yield "etc/nvpmodel.conf", "< POWER_MODEL ID=0 NAME=MAXN >\n< PM_CONFIG DEFAULT=0 >\n"
-    yield "var/lib/nvpmodel/status", "pmode:0000"
+    yield "etc/nvpmodel.conf", nvpmodel.conf(board)
+    yield nvpmodel.STATUS, f"pmode:{board.modes[0].id:04d}"
 
 
-def _gpu(board: BoardData) -> Iterator[tuple[str, str]]:
+def _gpu(board: BoardData, booted: Knobs) -> Iterator[tuple[str, str]]:
     paths = Paths(board)
     table = " ".join(map(str, board.gpu_hz))
     for name, text in {
         "available_frequencies": table,
-        "min_freq": board.gpu_hz[0],
-        "max_freq": board.gpu_hz[-1],
+        "min_freq": booted.gpu_min_hz,
+        "max_freq": booted.gpu_max_hz,
         "cur_freq": 0,
         "target_freq": board.gpu_hz[0],
         "governor": "nvhost_podgov",
@@ -136,27 +157,28 @@ def _gpu(board: BoardData) -> Iterator[tuple[str, str]]:
     yield f"{paths.gpu_device}/load", "0\n"
     yield f"{paths.gpu_device}/railgate_enable", "1\n"
     yield f"{paths.gpu_device}/railgate_delay", "500\n"
+    yield f"{paths.gpu_device}/tpc_pg_mask", f"{board.modes[0].tpc_mask}\n"
 
 
-def _emc(board: BoardData) -> Iterator[tuple[str, str]]:
+def _emc(board: BoardData, booted: Knobs) -> Iterator[tuple[str, str]]:
     yield EMC_RATES, " ".join(str(hz // 1000) for hz in board.emc_hz) + " (kHz)\n"
     yield f"{EMC}/rate", f"{board.governor.emc_idle_hz}\n"
     yield f"{EMC}/min_rate", f"{board.emc_hz[0]}\n"
     yield f"{EMC}/max_rate", f"{board.emc_hz[-1]}\n"
     yield f"{EMC}/mrq_rate_locked", "0\n"
     yield f"{EMC}/state", "1\n"
-    yield "sys/kernel/nvpmodel_emc_cap/emc_iso_cap", "0\n"
+    yield Paths(board).emc_cap, f"{booted.emc_cap_hz}\n"
 
 
-def _policy(board: BoardData, index: int) -> Iterator[tuple[str, str]]:
+def _policy(board: BoardData, index: int, booted: Knobs) -> Iterator[tuple[str, str]]:
     khz = [hz // 1000 for hz in board.cpu_hz]
     for name, text in {
         "affected_cpus": " ".join(map(str, board.policies[index])),
         "scaling_available_frequencies": " ".join(map(str, khz)),
         "scaling_available_governors": "ondemand userspace powersave performance schedutil",
         "scaling_governor": "schedutil",
-        "scaling_min_freq": board.cpu_idle_hz // 1000,
-        "scaling_max_freq": khz[-1],
+        "scaling_min_freq": booted.cpu_min_hz[index] // 1000,
+        "scaling_max_freq": booted.cpu_max_hz[index] // 1000,
         "scaling_cur_freq": board.cpu_idle_hz // 1000,
         "cpuinfo_cur_freq": board.cpu_idle_hz // 1000,
         "cpuinfo_min_freq": khz[0],
@@ -179,6 +201,28 @@ def _sensor(board: BoardData, rail: RailData) -> Iterator[tuple[str, str]]:
     yield f"{chip}/in7_label", "sum of shunt voltages\n"
 
 
+def _iio_sensor(board: BoardData, rail: RailData) -> Iterator[tuple[str, str]]:
+    chip, n = Paths(board).chip(rail), rail.channel - 1
+    yield f"{I2C}/ina3221x/{rail.chip}/name", "ina3221x\n"
+    yield f"{chip}/rail_name_{n}", f"{rail.name}\n"
+    yield f"{chip}/crit_current_limit_{n}", "32760 ma\n"
+    yield f"{chip}/polling_delay_{n}", "0 ms\n"
+    for path in Paths(board).registers(rail):
+        yield str(path), "0\n"
+
+
+def _fan(board: BoardData) -> Iterator[tuple[str, str]]:
+    """At its quiet speed: what it cools is in the thermal constants."""
+    if board.jetpack == 4:
+        for name, text in (("target_pwm", 60), ("temp_control", 1), ("rpm_measured", 1420)):
+            yield f"sys/devices/pwm-fan/{name}", f"{text}\n"
+        return
+    yield f"{HWMON}/hwmon1/name", "pwmfan\n"
+    yield f"{HWMON}/hwmon1/pwm1", "62\n"
+    yield f"{HWMON}/hwmon2/name", "pwm_tach\n"
+    yield f"{HWMON}/hwmon2/rpm", "1420\n"
+
+
 def _links(board: BoardData) -> Iterator[tuple[str, str]]:
     paths = Paths(board)
     yield f"sys/class/devfreq/{board.gpu_node}", paths.gpu
@@ -186,12 +230,9 @@ def _links(board: BoardData) -> Iterator[tuple[str, str]]:
     for index, cpus in enumerate(board.policies):
         for cpu in cpus:
             yield f"{CPU}/cpu{cpu}/cpufreq", paths.policy(index)
-    for rail in board.rails:
-        yield f"sys/class/hwmon/{Path(paths.chip(rail)).name}", paths.chip(rail)
-
-
-def _cores(board: BoardData) -> int:
-    return sum(len(policy) for policy in board.policies)
+    if board.jetpack > 4:
+        for rail in board.rails:
+            yield f"{HWMON}/{Path(paths.chip(rail)).name}", paths.chip(rail)
 
 
 def _write_program(root: Path) -> None:

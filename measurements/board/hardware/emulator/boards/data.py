@@ -1,6 +1,6 @@
-"""The emulated boards as data: tables, rails, zones, physical constants.
+"""What makes an emulated board: tables, rails, zones, words, physical constants.
 
-Adding a board means adding a `BoardData` here and nothing else. Where each number
+Another board is another `BoardData` in this package and nothing else. Where each number
 comes from, and how far the result is off, stands in `docs/emulator.md`.
 """
 
@@ -31,6 +31,10 @@ class RailData:
     parts: tuple[str, ...]
     """Which of `physics.Parts` it feeds."""
     in_total: bool
+    gain: float = 1.0
+    """Watts that this rail supplies for each watt of its parts; above 1 by regulators' losses."""
+    printed: bool = True
+    """Whether tegrastats prints it; sysfs always has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,9 @@ class Zone:
     """Share of the junction's rise; 1 is as much as the hottest spot."""
     gated_with: str = ""
     """"gpu": reads -256 °C while the GPU is power-gated; "always": never powered here."""
+    step_c: float = 1 / 32
+    constant_c: float | None = None
+    """What a dummy driver always says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,8 @@ class GpuPower:
     """Share of the top clock up to which the voltage stays at its floor."""
     volt_rise: float
     """Relative rise of the voltage from the knee to the top clock."""
+    gated_w: float = 0.0
+    """What the rail's sensor still shows while the GPU is power-gated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ class CpuPower:
 class MemoryPower:
     """Cost of each memory clock when idle, and of each byte moved, per rail."""
 
-    idle_w: float
+    idle_w: tuple[float, ...]
     """The memory rail's own draw, a part of the input."""
     soc_w: tuple[float, ...]
     input_w: tuple[float, ...]
@@ -143,6 +152,44 @@ class Governor:
 
 
 @dataclass(frozen=True, slots=True)
+class Grammar:
+    """How this JetPack's tegrastats writes a line."""
+
+    is_dated: bool
+    power_unit: str
+    """Behind each number of milliwatts: "mW", or nothing on JetPack 4."""
+    gpu_lists: int
+    """How many GPU clocks stand in brackets; 0: one clock without brackets."""
+    extras: str
+    """Engines and the like between GPU and temperatures, as root, all idle."""
+    has_second_gpu: bool = False
+    """JetPack 5's `GR3D2_FREQ`."""
+    counts_gpu_clock: bool = True
+    """The GPU's clock is a hardware counter's, 0 while gated; else it is what was set."""
+    hides_gated: bool = False
+    """A gated zone is left out, not -256."""
+    user_has_memory: bool = True
+    """Not root: `EMC_FREQ 0%` stands there, without a clock."""
+    user_has_rails: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PowerMode:
+    """A mode of nvpmodel. None: no cap."""
+
+    id: int
+    name: str
+    cpus: tuple[int, ...]
+    """The cores that are online."""
+    cpu_max_hz: tuple[int | None, ...]
+    """Per policy."""
+    gpu_max_hz: int | None
+    emc_cap_hz: int | None
+    tpc_mask: int = 0
+    """GPU clusters that are switched off; another mask takes a reboot."""
+
+
+@dataclass(frozen=True, slots=True)
 class BoardData:
     kind: str
     model: str
@@ -150,7 +197,10 @@ class BoardData:
     release: str
     software: dict[str, str]
     """The kernel's release and the version of the package nvidia-jetpack."""
-    gpu_node: str
+    jetpack: int
+    grammar: Grammar
+    gpu_device: str
+    """Its directory below the root, named by its node."""
     gpu_name: str
     gpu_hz: tuple[int, ...]
     emc_hz: tuple[int, ...]
@@ -168,105 +218,24 @@ class BoardData:
     engine: Engine
     ripple: Ripple
     governor: Governor
+    modes: tuple[PowerMode, ...]
+    """The first one is set as the board comes."""
     ram_mb: int
+    users_read_sensors: bool = True
     sensor_tau_s: float = 0.42
     settle_gpu_s: float = 0.005
     settle_emc_s: float = 0.008
     settle_cpu_s: float = 0.001
 
+    @property
+    def gpu_node(self) -> str:
+        return self.gpu_device.rsplit("/", 1)[-1]
 
-def _mhz(*values: float) -> tuple[int, ...]:
+    @property
+    def cores(self) -> int:
+        return sum(len(policy) for policy in self.policies)
+
+
+def mhz(*values: float) -> tuple[int, ...]:
+    """Hz of clocks in MHz."""
     return tuple(round(value * 1e6) for value in values)
-
-
-_20_VOLTS = Bus(volts=19.96, ohms=0.02, step_a=0.02)
-_5_VOLTS = Bus(volts=5.056, ohms=0.01, step_a=0.02)
-
-AGX_ORIN = BoardData(
-    kind="agx-orin",
-    model="NVIDIA Jetson AGX Orin Developer Kit",
-    compatible=("nvidia,p3737-0000+p3701-0000", "nvidia,p3701-0000", "nvidia,tegra234"),
-    release=(
-        "# R35 (release), REVISION: 3.1, GCID: 32827747, BOARD: t186ref, EABI: aarch64, "
-        "DATE: Sun Mar 19 15:19:21 UTC 2023\n"
-    ),
-    software={"kernel": "5.10.104-tegra", "jetpack": "5.1.1-b56"},
-    gpu_node="17000000.ga10b",
-    gpu_name="ga10b",
-    gpu_hz=_mhz(
-        114.75, 216.75, 318.75, 420.75, 522.75, 624.75, 726.75, 828.75,
-        930.75, 1032.75, 1134.75, 1236.75, 1300.5,
-    ),
-    emc_hz=_mhz(204, 665.6, 2133, 3199),
-    cpu_hz=(
-        *range(115_200_000, 1_958_400_001, 76_800_000),
-        2_035_200_000, 2_112_000_000, 2_188_800_000, 2_201_600_000,
-    ),
-    cpu_idle_hz=729_600_000,
-    policies=((0, 1, 2, 3), (4, 5, 6, 7), (8, 9, 10, 11)),
-    rails=(
-        RailData("VDD_GPU_SOC", "1-0040", 1, _20_VOLTS, ("gpu", "soc"), in_total=True),
-        RailData("VDD_CPU_CV", "1-0040", 2, _20_VOLTS, ("cpu",), in_total=True),
-        RailData("VIN_SYS_5V0", "1-0040", 3, _5_VOLTS, ("input",), in_total=True),
-        RailData("NC", "1-0041", 1, None, (), in_total=False),
-        RailData("VDDQ_VDD2_1V8AO", "1-0041", 2, _5_VOLTS, ("memory",), in_total=False),
-        RailData("NC", "1-0041", 3, None, (), in_total=False),
-    ),
-    zones=(
-        Zone("CV0", "CV0-therm", 0.0, gated_with="always"),
-        Zone("CPU", "CPU-therm", -0.2),
-        Zone("Tboard", "Tboard_tegra", -10.0, share=0.3),
-        Zone("SOC2", "SOC2-therm", -2.6),
-        Zone("Tdiode", "Tdiode_tegra", -8.2, share=0.3),
-        Zone("SOC0", "SOC0-therm", -2.6),
-        Zone("CV1", "CV1-therm", 0.0, gated_with="always"),
-        Zone("GPU", "GPU-therm", -3.3, gated_with="gpu"),
-        Zone("tj", "tj-therm", 0.0),
-        Zone("SOC1", "SOC1-therm", -2.7),
-        Zone("CV2", "CV2-therm", 0.0, gated_with="always"),
-    ),
-    gpu=GpuPower(
-        leak_w=1.2,
-        idle_w_per_hz=2.6e-9,
-        busy_w_per_hz=10.3e-9,
-        stall_share=0.05,
-        volt_knee=0.55,
-        volt_rise=0.25,
-    ),
-    cpu=CpuPower(floor_w=0.45, core_w=1.0, idle_w_per_hz=0.15e-9, volt_knee=0.55, volt_rise=0.25),
-    memory=MemoryPower(
-        idle_w=0.3,
-        soc_w=(2.25, 2.28, 2.59, 3.46),
-        input_w=(3.65, 3.79, 4.09, 4.41),
-        soc_j_per_byte=(45e-12, 38e-12, 34e-12, 49e-12),
-        input_j_per_byte=(47e-12, 47e-12, 47e-12, 47e-12),
-    ),
-    thermal=Thermal(
-        ambient_c=38.0, fast_k_per_w=0.22, fast_tau_s=3.0, slow_k_per_w=0.33, slow_tau_s=70.0,
-        leak_per_k=0.01, leak_at_c=50.0,
-    ),
-    engine=Engine(
-        flops_per_gpu_cycle=7100.0,
-        bytes_per_gpu_cycle=500.0,
-        bytes_per_emc_cycle=300.0,
-        launch_cpu_cycles=1.6e6,
-        corner=2.5,
-        jitter=0.0035,
-        image_cpu_cycles=18e6,
-        value_cpu_cycles=2.0,
-        token_cpu_cycles=2e3,
-        bus_bytes_per_emc_cycle=64.0,
-        dram_share=0.15,
-    ),
-    ripple=Ripple(
-        gpu_w=0.027, cpu_w=0.010, soc_w=0.041, input_w=0.066, memory_w=0.005, tau_s=0.1
-    ),
-    governor=Governor(
-        gpu_target_load=0.6, gpu_idle_to_gate_s=0.5,
-        emc_idle_hz=204_000_000, emc_active_hz=2_133_000_000,
-        emc_up_load=0.6, emc_down_load=0.25,
-    ),
-    ram_mb=30536,
-)  # fmt: skip
-
-BOARDS = {board.kind: board for board in (AGX_ORIN,)}
