@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from measurements import recording, replay_tables, repeat
+from measurements import recording, repeat, replay_tables
 from measurements.board.hardware import replay
 from measurements.board.hardware.replay import ReplayBoard
 from measurements.board.trial import run_trial
