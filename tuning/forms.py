@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.html import format_html
 
-from measurements.models import Device, Network, Run
+from measurements.models import ArrivalTrace, Device, Network, Run
 from measurements.statistics import fewest_for_upper_bound
 from tuning import knobs
 from tuning.models import Sweep
@@ -40,8 +40,21 @@ class LaunchForm(forms.Form):
     rate_hz = forms.FloatField(
         min_value=0.01, max_value=100_000, required=False, label="Rate, requests/s"
     )
+    trace = forms.ModelChoiceField(
+        ArrivalTrace.objects.defer("times_s"),
+        required=False,
+        empty_label="none",
+        label="Trace of arrivals",
+    )
     device = forms.ModelChoiceField(
         Device.objects.filter(registered_at__isnull=False), empty_label=None, label="Device"
+    )
+    also_on = forms.ModelMultipleChoiceField(
+        Device.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        label="Share it with boards of the same kind",
+        error_messages={"invalid_choice": "%(value)s is no board with the same clocks."},
     )
     slo_ms = forms.FloatField(
         min_value=0.001,
@@ -77,6 +90,8 @@ class LaunchForm(forms.Form):
         self.chosen_device: Device | None = self._chosen("device")
         self._offer_networks()
         self.chosen_network: Network | None = self._chosen("network")
+        if self.chosen_device is not None:
+            self.fields["also_on"].queryset = self.chosen_device.twins()
         self.knobs = knobs.knobs_of(self.chosen_device)
         for knob in self.knobs:
             self.fields.update(knob.fields)
@@ -147,6 +162,10 @@ class LaunchForm(forms.Form):
         return cleaned
 
     def _check_load(self, cleaned: dict[str, Any]) -> None:
+        if cleaned.get("arrivals") == Run.ArrivalsKind.TRACE:
+            self._check_trace(cleaned)
+            return
+        cleaned["trace"] = None
         back_to_back = cleaned.get("arrivals") == Run.ArrivalsKind.BACK_TO_BACK
         if back_to_back:
             cleaned["rate_hz"] = None
@@ -158,6 +177,13 @@ class LaunchForm(forms.Form):
                 )
         elif cleaned.get("rate_hz") is None and "rate_hz" not in self.errors:
             self.add_error("rate_hz", "Say how many requests come in a second.")
+
+    def _check_trace(self, cleaned: dict[str, Any]) -> None:
+        """A trace has its own rate."""
+        trace = cleaned.get("trace")
+        cleaned["rate_hz"] = trace and trace.rate_hz
+        if trace is None and "trace" not in self.errors:
+            self.add_error("trace", "Choose the trace to replay, or add one first.")
 
     def _check_requests(self, cleaned: dict[str, Any]) -> None:
         requests, statistic = cleaned.get("requests"), cleaned.get("slo_statistic", "")

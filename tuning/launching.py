@@ -12,7 +12,8 @@ from tuning.models import Sweep, SweepAxis
 from tuning.space import Axis
 
 COPIED = ("device", "network", "objective", "slo_statistic", "slo_ms", "arrivals", "rate_hz",
-          "requests", "sample_interval_ms", "strategy", "seed", "budget_trials")  # fmt: skip
+          "trace", "requests", "sample_interval_ms", "strategy", "seed",
+          "budget_trials")  # fmt: skip
 
 
 @transaction.atomic
@@ -25,6 +26,7 @@ def launch(cleaned: dict[str, Any], axes: list[Axis], *, by: AbstractUser) -> Sw
         created_by=by,
         **{field: cleaned[field] for field in COPIED},
     )
+    sweep.others.set(cleaned.get("also_on", ()))
     SweepAxis.objects.bulk_create(
         SweepAxis(sweep=sweep, position=position, name=axis.name, values=list(axis.values))
         for position, axis in enumerate(axes)
@@ -42,6 +44,7 @@ def settings_of(sweep: Sweep) -> dict[str, Any]:
     minutes = None if sweep.budget_board_s is None else sweep.budget_board_s / 60
     return settings | {
         "name": sweep.name,
+        "also_on": [device.pk for device in sweep.others.all()],
         "batch_sizes": values.get("batch_size", [1]),
         "budget_minutes": minutes,
     }

@@ -14,20 +14,28 @@ from measurements.board.hardware.helper import (
     PrivilegedFiles,
     PrivilegedTegrastats,
 )
+from measurements.board.hardware.host import HostBoard
 from measurements.board.hardware.jetson import JetsonBoard
 from measurements.board.hardware.machine import ChildTegrastats, RealClock, RealTicks, SysFiles
 from measurements.board.hardware.protocol import Board, SamplerName
-from measurements.board.load.protocol import Load, LoadFailed
-from measurements.messages import NetworkFeatures
+from measurements.board.load.choice import LoadChoice, choose
+from measurements.board.load.protocol import LoadFailed
 
+HOST = "host"
+HOST_LOAD = "onnx"
 EMULATED = "emulated:"
 REAL_TIME = "@real-time"
 """After an emulated board's kind: it lives by the wall clock, with tegrastats as a program."""
 REPLAY = "replay:"
+SPECS = "jetson, host, emulated:<kind>[@real-time], or replay:<table>"
 
 
 class UnknownBoard(ValueError):
     """No such kind of board."""
+
+
+def no_server(sha256: str) -> Path:
+    raise LoadFailed(f"there is no server to fetch the network {sha256} from")
 
 
 def open_board(
@@ -38,10 +46,12 @@ def open_board(
     pace: Callable[[], float | None],
     sampler: SamplerName = "tegrastats",
     helper: Path = SOCKET,
+    load: str = "",
+    network_file: Callable[[str], Path] = no_server,
 ) -> Board:
-    """The board that `spec` means: `jetson`, `emulated:<kind>[@real-time]`, `replay:<table>`.
+    """The board that `spec` means, for one of the forms that SPECS lists.
 
-    `jetson` is this machine; a replayed table is `orin-nano` or a file's path.
+    `jetson` and `host` are this machine; a replayed table is `orin-nano` or a file's path.
 
     Args:
         state_dir: Survives a crash; holds what is needed to restore a board's clocks, and
@@ -49,14 +59,28 @@ def open_board(
         pace: Virtual seconds that an emulated board may run in a wall second; None: all it can.
         sampler: What reads a Jetson's power sensors.
         helper: The privileged helper's socket; without it this process sets a Jetson's clocks.
+        load: What serves on this machine (`load.choice`); empty: `onnx` on a host, none else.
+        network_file: Gives the ONNX file with a hash.
 
     Raises:
         UnknownBoard: `spec` is none of them.
-        ValueError: There is no emulated board of that kind, or the file is no replay table.
+        ValueError: There is no emulated board of that kind, the file is no replay table, or
+            no load is called so.
         OSError: Clocks were left held and cannot be restored, or `state_dir` not be written.
     """
-    if spec == "jetson":
-        return _jetson(name, state_dir, sampler, Helper(helper) if helper.exists() else None)
+    if spec in ("jetson", HOST):
+        clock = RealClock()
+        text = load or (HOST_LOAD if spec == HOST else "")
+        loads = choose(text, clock=clock, network_file=network_file, cache=state_dir / "engines")
+        if spec == HOST:
+            return HostBoard(
+                name,
+                files=SysFiles(Path("/")),
+                clock=clock,
+                loads=loads,
+                needs_network_file=loads.needs_network_file,
+            )
+        return _jetson(name, state_dir, sampler, Helper(helper) if helper.exists() else None, loads)
     if spec.startswith(EMULATED):
         kind = spec.removeprefix(EMULATED)
         return emulator.open_board(
@@ -70,12 +94,14 @@ def open_board(
         )
     if spec.startswith(REPLAY):
         return replay.ReplayBoard(name, replay.table_of(spec.removeprefix(REPLAY)), pace=pace)
-    raise UnknownBoard(f"no board {spec!r}: jetson, {EMULATED}<kind>, or {REPLAY}<table>")
+    raise UnknownBoard(f"no board {spec!r}: {SPECS}")
 
 
-def _jetson(name: str, state_dir: Path, sampler: SamplerName, helper: Helper | None) -> Board:
+def _jetson(
+    name: str, state_dir: Path, sampler: SamplerName, helper: Helper | None, loads: LoadChoice
+) -> Board:
     """Through the privileged helper if there is one; else with what this process may do."""
-    clock, files = RealClock(), SysFiles(Path("/"))
+    clock, files = loads.clock, SysFiles(Path("/"))
     lines = ChildTegrastats("tegrastats", clock)
     return JetsonBoard(
         name,
@@ -83,7 +109,8 @@ def _jetson(name: str, state_dir: Path, sampler: SamplerName, helper: Helper | N
         clock=clock,
         lines=PrivilegedTegrastats(helper, clock) if helper else lines,
         ticks=RealTicks() if sampler == "ina3221" else None,
-        loads=_no_load,
+        loads=loads,
+        needs_network_file=loads.needs_network_file,
         state_dir=state_dir,
         clocks=PrivilegedClocks(helper) if helper else None,
     )
@@ -92,7 +119,3 @@ def _jetson(name: str, state_dir: Path, sampler: SamplerName, helper: Helper | N
 def _seed(name: str) -> int:
     """The same for the same name on every machine, and another for another board."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
-
-
-def _no_load(network: NetworkFeatures, batch_size: int, seed: int) -> Load:
-    raise LoadFailed(f"no load for a real Jetson yet: issue 3 (asked to serve {network.name})")

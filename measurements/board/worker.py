@@ -1,7 +1,8 @@
 """The board worker: a Celery app with one task, `board.measure`, and one queue, its own.
 
     python -m measurements.board.worker --name NAME --server URL --broker-file FILE \\
-        --token-file FILE --state-dir DIR --board jetson|emulated:KIND|replay:TABLE
+        --token-file FILE --state-dir DIR --board jetson|host|emulated:KIND|replay:TABLE \\
+        [--load onnx[:PROVIDER]|triton:URL|tensorrt]
 
 The plan is acknowledged before it is carried out: if this process dies, the server
 misses its heartbeats and sends the run again. SIGTERM gives up what is running,
@@ -25,10 +26,11 @@ import msgspec
 from celery import Celery, signals
 
 from measurements.board import broker
-from measurements.board.catalogue import open_board
+from measurements.board.catalogue import SPECS, open_board
 from measurements.board.hardware.helper import SOCKET
 from measurements.board.hardware.protocol import SamplerName
 from measurements.board.live import Live
+from measurements.board.load.choice import GRAMMAR
 from measurements.board.reports import Deliveries, Presence
 from measurements.board.spool import Spool
 from measurements.board.station import Station
@@ -62,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--broker-file", required=True, type=Path, help="holds the broker's URL")
     parser.add_argument("--token-file", required=True, type=Path, help="holds the board's token")
     parser.add_argument("--state-dir", required=True, type=Path, help="spool and caches go here")
-    parser.add_argument("--board", required=True, help="jetson, emulated:<kind>, or replay:<table>")
+    parser.add_argument("--board", required=True, help=SPECS)
+    parser.add_argument("--load", default="", help=f"what serves on jetson and host: {GRAMMAR}")
     parser.add_argument("--sampler", choices=get_args(SamplerName), default="tegrastats")
     parser.add_argument(
         "--helper",
@@ -93,6 +96,7 @@ def _work(options: argparse.Namespace, stack: ExitStack) -> Celery:
     live = Live(options.server, name=options.name, authorization=lambda: server.authorization)
     spool = Spool(options.state_dir / "spool")
     status = Status(lambda: board.point())
+    uplink = Uplink(server, name=options.name, networks=options.state_dir / "networks")
     board = open_board(
         options.board,
         name=options.name,
@@ -100,9 +104,10 @@ def _work(options: argparse.Namespace, stack: ExitStack) -> Celery:
         pace=lambda: None if status.wants_end else live.pace(),
         sampler=options.sampler,
         helper=options.helper,
+        load=options.load,
+        network_file=uplink.network_file,
     )
     info = board.describe()
-    uplink = Uplink(server, name=options.name, networks=options.state_dir / "networks")
     deliveries = Deliveries(uplink, spool=spool, status=status)
     presence = Presence(uplink, info=info, status=status, spool=spool)
     station = Station(

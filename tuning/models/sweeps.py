@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -7,7 +9,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from measurements.models import Device, Network, Run
+from measurements.models import ArrivalTrace, Device, Network, Run
 from tuning.questions import Observation, Question
 from tuning.space import Axis, Space
 
@@ -41,6 +43,11 @@ class Sweep(models.Model):
         RANDOM = "random", "random"
         GRID = "grid", "grid"
 
+    class Standing(models.TextChoices):
+        VERIFIED = "verified", "verified"
+        NOT_CONFIRMED = "not_confirmed", "not confirmed"
+        NOT_YET = "not_yet_verified", "not yet verified"
+
     OPEN = (State.RUNNING, State.PAUSED, State.WAITING)
 
     name = models.CharField(max_length=120)
@@ -59,6 +66,9 @@ class Sweep(models.Model):
         max_length=20, choices=Run.ArrivalsKind, default=Run.ArrivalsKind.BACK_TO_BACK
     )
     rate_hz = models.FloatField(null=True)
+    trace = models.ForeignKey(
+        ArrivalTrace, null=True, on_delete=models.PROTECT, related_name="sweeps"
+    )
     requests = models.PositiveIntegerField(default=1000)
     sample_interval_ms = models.PositiveIntegerField(default=50)
     strategy = models.CharField(max_length=10, choices=Strategy, default=Strategy.POLYWEB)
@@ -88,6 +98,11 @@ class Sweep(models.Model):
                 name="sweep_rate_fits_arrivals",
             ),
             models.CheckConstraint(
+                condition=Q(arrivals="trace", trace__isnull=False)
+                | (~Q(arrivals="trace") & Q(trace__isnull=True)),
+                name="sweep_has_the_trace_that_it_replays",
+            ),
+            models.CheckConstraint(
                 condition=~Q(objective="at_rate") | ~Q(arrivals="back_to_back"),
                 name="at_rate_energy_needs_a_rate",
             ),
@@ -110,6 +125,24 @@ class Sweep(models.Model):
     def devices(self) -> list[Device]:
         """Every board that measures it, the first one first."""
         return [self.device, *self.others.all()]
+
+    def load(self) -> dict[str, Any]:
+        """What each of its runs is asked to serve: columns of Run, the batch size apart."""
+        return {
+            "arrivals": self.arrivals,
+            "rate_hz": self.rate_hz,
+            "trace": self.trace,
+            "requests_asked": self.requests,
+            "sample_interval_ms": self.sample_interval_ms,
+        }
+
+    @property
+    def standing(self) -> str:
+        """Whether its winner was verified, of a row that `with_standing` annotated."""
+        best, checked = self.best, self.checked
+        if not best or not checked or checked["trial"] != best["trial"]:
+            return self.Standing.NOT_YET
+        return self.Standing(checked["verdict"])
 
     def board_s(self) -> float:
         """Board seconds that its finished runs took, on all boards; what it took over is free."""

@@ -6,14 +6,14 @@ and the source of tegrastats lines that are handed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from measurements.board.hardware import discovery, throttling
 from measurements.board.hardware.clocks import RESTORE_FILE, Clocks
 from measurements.board.hardware.ina3221 import Ina3221Sampler
-from measurements.board.hardware.power_mode import Nvpmodel
+from measurements.board.hardware.power_mode import Nvpmodel, power_mode
 from measurements.board.hardware.protocol import (
     Clock,
     ClockControl,
@@ -24,7 +24,8 @@ from measurements.board.hardware.protocol import (
 )
 from measurements.board.hardware.rails import rail_part, total_of
 from measurements.board.hardware.sampling import TegrastatsSampler
-from measurements.board.hardware.tegrastats import parse
+from measurements.board.hardware.survey import Finding, Seen, survey
+from measurements.board.hardware.tegrastats import Line, parse
 from measurements.board.load.protocol import Load
 from measurements.messages import BoardInfo, NetworkFeatures, OperatingPoint, Provenance, Rail
 
@@ -83,6 +84,8 @@ class JetsonBoard:
         self._clocks.restore_left_over()
         self._default = self._clocks.point()
         self._rails: list[Rail] | None = None
+        self._line: Line | None = None
+        self._findings: list[Finding] | None = None
 
     def describe(self) -> BoardInfo:
         rails = self._known_rails()
@@ -100,11 +103,17 @@ class JetsonBoard:
             default=self._default,
             rails=rails,
             sensor_lag_s=discovery.sensor_lag_s(self._files),
-            software=discovery.software(self._files)
-            | {"sampler": "ina3221" if self._ticks else "tegrastats"},
-            problems=self._problems(rails),
+            software=self._software(),
+            problems=[found.problem for found in self.survey() if found.ok is False],
             needs_network_file=self._needs_network_file,
         )
+
+    def _software(self) -> dict[str, str]:
+        """What may change a measurement: kernel, power mode and how far it was verified, sampler."""
+        found = {"sampler": "ina3221" if self._ticks else "tegrastats"}
+        if mode := power_mode(self._files, self._nvpmodel):
+            found["nvpmodel"] = str(mode)
+        return discovery.software(self._files) | found
 
     def point(self) -> OperatingPoint:
         return self._clocks.point()
@@ -130,10 +139,27 @@ class JetsonBoard:
     def load(self, network: NetworkFeatures, *, batch_size: int, seed: int) -> Load:
         return self._loads(network, batch_size, seed)
 
+    def survey(self) -> list[Finding]:
+        """All that was found, what works of it, and remedies for the rest.
+
+        Whether clocks may be set is tried once, by writing what stands there.
+        """
+        if self._findings is None:
+            seen = Seen(
+                rails=self._known_rails(),
+                line=self._first_line(),
+                reads_sensors=self._ticks is not None,
+                nvpmodel=self._nvpmodel,
+                has_helper=not isinstance(self._clocks, Clocks),
+            )
+            self._findings = survey(self._files, seen)
+        return self._findings
+
     def _known_rails(self) -> list[Rail]:
         if self._rails is None:
             steps_w = {sensor.rail: sensor.step_w for sensor in discovery.sensors(self._files)}
-            names = list(steps_w) or self._rails_of_first_line()
+            line = self._first_line()
+            names = list((line and line.rails_w) or steps_w)
             total = total_of(names)
             self._rails = [
                 Rail(
@@ -146,28 +172,22 @@ class JetsonBoard:
             ]
         return self._rails
 
-    def _rails_of_first_line(self) -> list[str]:
-        """Where the sensors' own files cannot be read, tegrastats may still name the rails."""
-        names: list[str] = []
+    def _first_line(self) -> Line | None:
+        """What tegrastats prints here, of all that the sensors' files may hold."""
+        if self._line is None and self._ticks is None:
+            self._line = self._printed_first()
+        return self._line
+
+    def _printed_first(self) -> Line | None:
+        lines: list[Line] = []
 
         def take(t_s: float, text: str) -> None:
-            names[:] = names or parse(text).rails_w
+            line = parse(text)
+            if line.rails_w or line.temps_c or line.cpus:
+                lines.append(line)
 
         with suppress(OSError), self._lines.lines(_FIRST_LINE_INTERVAL_MS, take):
             deadline_s = self.clock.now() + _FIRST_LINE_WITHIN_S
-            while not names and self.clock.now() < deadline_s:
+            while not lines and self.clock.now() < deadline_s:
                 self.clock.sleep_until(self.clock.now() + _FIRST_LINE_INTERVAL_MS / 1000)
-        return names
-
-    def _problems(self, rails: Sequence[Rail]) -> list[str]:
-        found = {
-            "The GPU's clocks cannot be found, so they stay as they are.": not self._clocks.gpu_hz,
-            "The memory clock cannot be set: its files under /sys/kernel/debug need root, or "
-            "this board has another kind.": not self._clocks.emc_hz,
-            "The CPU clusters share no clock, so they stay as they are.": not self._clocks.cpu_hz,
-            "No power rail can be read: tegrastats is missing, or it needs root.": not rails,
-            "The rails that make this board's total are not known, so its energy is not.": (
-                len(rails) > 0 and not any(rail.in_total for rail in rails)
-            ),
-        }
-        return [sentence for sentence, is_so in found.items() if is_so]
+        return lines[0] if lines else None

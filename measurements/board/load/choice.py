@@ -17,6 +17,7 @@ from measurements.board.load.pipeline import PipelinedLoad
 from measurements.board.load.protocol import Load, LoadFailed
 from measurements.board.load.tensorrt import TRTEXEC, TensorRtLoad
 from measurements.board.load.triton import TritonEngine
+from measurements.board.uplink import Refused
 from measurements.messages import NetworkFeatures
 
 GRAMMAR = (
@@ -96,7 +97,10 @@ class LoadChoice:
     def _file(self, network: NetworkFeatures) -> Path:
         if network.sha256 is None:
             raise LoadFailed(f"the plan names no file of {network.name}")
-        return self.network_file(network.sha256)
+        try:
+            return self.network_file(network.sha256)
+        except (OSError, Refused) as failure:
+            raise LoadFailed(f"the file of {network.name} did not arrive: {failure}") from failure
 
 
 def choose(

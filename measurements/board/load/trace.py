@@ -7,6 +7,7 @@ replays it again, one mean gap after its last arrival, so that its mean rate goe
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import count
 
@@ -43,6 +44,11 @@ def parse(text: str) -> list[float]:
 def mean_rate_hz(times_s: Sequence[float]) -> float:
     """Arrivals a second: gaps ÷ the time from the first arrival to the last."""
     return (len(times_s) - 1) / (times_s[-1] - times_s[0])
+
+
+def most_within(times_s: Sequence[float], span_s: float) -> int:
+    """The most arrivals in any `span_s` seconds."""
+    return max(bisect_left(times_s, t_s + span_s) - number for number, t_s in enumerate(times_s))
 
 
 def replayed(times_s: Sequence[float], *, start_s: float) -> Iterator[float]:
