@@ -27,11 +27,10 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from measurements.board.hardware.clocks import RESTORE_FILE
 from measurements.board.hardware.helper import SOCKET
 from measurements.board.hardware.machine import ChildTegrastats
 from measurements.board.privileged_verbs import Keeper, Session
-from measurements.board.restore import open_files
+from measurements.board.restore import open_files, restore_file
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         group = grp.getgrnam(asked.group).gr_gid if asked.group else None
         files, clock = open_files(asked.board, state_dir=asked.state_dir)
         lines = ChildTegrastats(asked.tegrastats, clock)
-        keeper = Keeper(files, clock, lines, restore_file=asked.state_dir / RESTORE_FILE)
+        file = restore_file(asked.board, state_dir=asked.state_dir)
+        keeper = Keeper(files, clock, lines, restore_file=file)
     except (OSError, ValueError, KeyError) as wrong:
         raise SystemExit(f"privileged helper: {wrong}") from wrong
     listener = _listener(asked.socket)

@@ -19,6 +19,12 @@ from measurements.board.hardware.protocol import Clock, Files
 _EMULATED = "emulated:"
 
 
+def restore_file(spec: str, *, state_dir: Path) -> Path:
+    """Where the board keeps the clocks to go back to; an emulated one has a disk of its own."""
+    disk = state_dir / "tree" / emulator.STATE if spec.startswith(_EMULATED) else state_dir
+    return disk / RESTORE_FILE
+
+
 def open_files(spec: str, *, state_dir: Path) -> tuple[Files, Clock]:
     """This machine's files, or those of the emulated board whose tree is in `state_dir`.
 
@@ -41,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     try:
         files, clock = open_files(asked.board, state_dir=asked.state_dir)
-        clocks = Clocks(files, clock, restore_file=asked.state_dir / RESTORE_FILE)
+        file = restore_file(asked.board, state_dir=asked.state_dir)
+        clocks = Clocks(files, clock, restore_file=file)
         print("clocks restored" if clocks.restore_left_over() else "nothing to restore")
     except (OSError, ValueError) as failure:
         raise SystemExit(f"clocks not restored: {failure}") from failure

@@ -8,7 +8,8 @@ from itertools import product
 import pytest
 
 from measurements.board.hardware.clocks import RESTORE_FILE, Clocks
-from measurements.board.hardware.knobs import find_gpu
+from measurements.board.hardware.emulator import open_files
+from measurements.board.hardware.knobs import find_gpu, find_memory
 from measurements.board.hardware.machine import SysFiles
 from measurements.board.hardware.protocol import PointNotHeld
 from measurements.messages import OperatingPoint
@@ -219,6 +220,18 @@ def test_a_memory_that_was_locked_before_is_locked_again(clocks, kernel):
     with clocks.holding(BOTTOM):
         assert clocks.point().emc_hz == EMC_HZ[0]
     assert clocks.point().emc_hz == 2_133_000_000
+
+
+def test_a_locked_memory_is_back_before_the_next_hold_may_save_it(tmp_path):
+    # The kill-and-restore runs found this: a second hold saved the first one's clock.
+    files, clock = open_files("agx-orin", tree=tmp_path)
+    clocks = Clocks(files, clock, restore_file=tmp_path / RESTORE_FILE)
+    find_memory(files).write(files, clocks.emc_hz[1])
+    clock.sleep_until(1.0)
+    for emc_hz in (clocks.emc_hz[3], clocks.emc_hz[2]):
+        with clocks.holding(OperatingPoint(emc_hz=emc_hz)):
+            pass
+    assert clocks.point().emc_hz == clocks.emc_hz[1]
 
 
 def test_settling_is_waited_for_in_the_boards_own_time(tmp_path, restore_file):

@@ -201,7 +201,11 @@ class Clocks:
         _sync_directory(self._restore_file.parent)
 
     def _go_back(self, state: State) -> None:
-        """Write `state`, each knob whatever happens to the others, then drop the restore file."""
+        """Write `state`, each knob whatever happens to the others, then drop the restore file.
+
+        The clocks have settled when this returns (or never will): the memory's rate is read
+        from the clock itself, and whoever saves it next must not save where it comes from.
+        """
         errors: list[OSError] = []
         for step in self._steps_back(state):
             try:
@@ -210,6 +214,7 @@ class Clocks:
                 errors.append(error)
         if errors:
             raise errors[0]
+        self._wait_until(lambda: self._state() == state)
         self._restore_file.unlink()
         _sync_directory(self._restore_file.parent)
 

@@ -92,12 +92,27 @@ class Connection:
         kind, _, value = line.partition(b" ")
         return msgspec.json.decode(value) if kind == b"ok" else _fail(kind, value)
 
-    def lines(self, feed: Callable[[str], None]) -> None:
-        """Feed each further line, until one side ends the connection."""
+    def listen(self, feed: Callable[[str], None]) -> threading.Thread:
+        """From now on feed each line, from a thread that lasts as long as the connection."""
         self._socket.settimeout(None)
+        thread = threading.Thread(target=self._feed, args=(feed,), daemon=True)
+        thread.start()
+        return thread
+
+    def _feed(self, feed: Callable[[str], None]) -> None:
         with suppress(OSError):
             for raw in self._answers:
                 feed(raw.rstrip(b"\n").decode("utf-8", errors="replace"))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the helper ended a connection that is listened to."""
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
 
     def close(self) -> None:
         with suppress(OSError):
@@ -227,12 +242,11 @@ class PrivilegedTegrastats:
 
         try:
             connection.ask(f"tegrastats {interval_ms}")
-            reader = threading.Thread(target=connection.lines, args=(take,), daemon=True)
-            reader.start()
+            reader = connection.listen(take)
             yield
-            ended = not reader.is_alive()
+            is_over = connection.is_over
         finally:
             connection.close()
         reader.join()
-        if ended:
+        if is_over:
             raise SamplingStopped("the privileged helper stopped handing on tegrastats")
