@@ -8,30 +8,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from tuning.acquisition import log_expected_improvement, log_probability_below
-from tuning.coordinates import Coordinates, coordinates
-from tuning.questions import Goal, Observation, Question
-from tuning.space import Point, Space
-from tuning.surrogate import Family, Mixture, Surrogate, family
+from tuning.beliefs import Z95, Belief, Floats, Models, NothingMeasured, Places, everywhere
+from tuning.coordinates import Coordinates
+from tuning.questions import Observation, Question
+from tuning.space import Point
 
-Floats = NDArray[np.float64]
+__all__ = ["NothingMeasured", "Prediction", "ask", "expected_gain_j", "predict"]
 
 FIRST = 2
-"""Points before the model is asked: the fastest, then such as fill the space."""
-UNKNOWN_NOISE = 0.01
-"""Relative standard error of a measurement that states no interval."""
-LEAST_NOISE = 0.002
-Z95 = float(ndtri(0.975))
-
-
-class NothingMeasured(ValueError):
-    """There is no observation yet that a model could start from."""
+"""Points before the model is asked: the fastest, then the one farthest from it."""
+CANDIDATES = 800
+"""Of a larger space so many points are looked at closely: the best by each model's first guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +42,15 @@ class Prediction:
     meets_slo: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class Belief:
-    """Log joules, log ms and log cost (what the goal counts) of every point."""
-
-    energy: Mixture
-    latency: Mixture
-    cost: Mixture
-    log_limit: float
-    """The limit on log latency, less the usual margin of its upper bound; inf without one."""
-
-
 def ask(question: Question) -> Point | None:
     """The next point to measure, or None when every point has been asked."""
-    space, where = question.space, _coordinates(question.space)
     left = _unasked(question)
     if not len(left):
         return None
-    if len(question.observations) < FIRST or len(question.measured) < 1:
-        return space.points[_first(question, where, left)]
-    question = with_pending_imagined(question)
-    worth = _log_worth(question, believe(question))
-    return space.points[int(left[np.argmax(worth[left])])]
+    if len(question.observations) < FIRST or not question.measured:
+        return question.space.points[_first(question, everywhere(question.space), left)]
+    point, _ = _most_worth(with_pending_imagined(question), left)
+    return question.space.points[point]
 
 
 def predict(question: Question) -> Prediction:
@@ -81,7 +59,7 @@ def predict(question: Question) -> Prediction:
     Raises:
         NothingMeasured: No point has been measured yet.
     """
-    belief = believe(question)
+    belief = Models(question).at(np.arange(len(question.space)))
     energy, energy_sd = belief.energy.moments()
     latency, latency_sd = belief.latency.moments()
     return Prediction(
@@ -98,8 +76,18 @@ def expected_gain_j(question: Question) -> float:
         return math.inf
     if not len(left):
         return 0.0
-    gain = math.exp(float(_log_worth(question, believe(question))[left].max()))
-    return best.energy_j * -math.expm1(-gain)
+    _, log_gain = _most_worth(with_pending_imagined(question), left)
+    return best.energy_j * -math.expm1(-math.exp(log_gain))
+
+
+def _most_worth(question: Question, left: Places) -> tuple[int, float]:
+    """Which of the points `left` is worth most, and the log of how much."""
+    models = Models(question)
+    if len(left) > CANDIDATES:
+        rough = _log_worth(question, models.at(left, members=1))
+        left = np.sort(left[np.argsort(rough)[-CANDIDATES:]])
+    worth = _log_worth(question, models.at(left))
+    return int(left[np.argmax(worth)]), float(worth.max())
 
 
 def with_pending_imagined(question: Question) -> Question:
@@ -126,89 +114,6 @@ def with_pending_imagined(question: Question) -> Question:
     return replace(question, observations=seen)
 
 
-def believe(question: Question) -> Belief:
-    """The models of energy and latency after all that was measured.
-
-    Raises:
-        NothingMeasured: No point has been measured yet.
-    """
-    seen = question.measured
-    if not seen:
-        raise NothingMeasured("no point has been measured yet")
-    where = _coordinates(question.space)
-    rng = np.random.default_rng([question.seed, len(question.observations)])
-    at = np.array([question.space.index[o.point] for o in seen])
-    latency = _latency(where, at, seen, rng)
-    energy = _energy(where, at, seen, rng, latency)
-    cost = energy if question.goal is Goal.ENERGY else _sum(energy, latency)
-    limit = math.inf if question.slo_ms is None else math.log(question.slo_ms) - _margin(seen)
-    return Belief(energy, latency, cost, limit)
-
-
-def _latency(
-    where: Coordinates, at: NDArray[np.intp], seen: list[Observation], rng: np.random.Generator
-) -> Mixture:
-    families = _families(where, slope=-0.4, exponent=-1.0, batch=1.0)
-    noise = np.full(len(seen), UNKNOWN_NOISE**2)
-    model = Surrogate(families, _at(where, at), _log_ms(seen), noise=noise, rng=rng)
-    return model.predict(where)
-
-
-def _energy(
-    where: Coordinates,
-    at: NDArray[np.intp],
-    seen: list[Observation],
-    rng: np.random.Generator,
-    latency: Mixture,
-) -> Mixture:
-    """Energy by itself, and as power × latency: each counts by the evidence for it."""
-    y, x = _log_j(seen), _at(where, at)
-    noise = np.array([_noise(o) for o in seen])
-    direct = Surrogate([_plain(where, 0.0)], x, y, noise=noise, rng=rng)
-    watts = Surrogate(
-        _families(where, slope=0.3, exponent=1.6, batch=0.3), x, y - _log_ms(seen),
-        noise=noise + UNKNOWN_NOISE**2, rng=rng,
-    )  # fmt: skip
-    product = _sum(watts.predict(where), latency)
-    odds = 1.0 / (1.0 + math.exp(min(watts.evidence - direct.evidence, 700.0)))
-    return _mixed(direct.predict(where), product, odds)
-
-
-def _families(where: Coordinates, *, slope: float, exponent: float, batch: float) -> list[Family]:
-    """A plain prior and a physical one; `batch` is the exponent of knobs that are no clocks."""
-    exponents = np.where(where.speeds, exponent, batch)
-    physical = family(
-        len(exponents), physical=True, slopes=[], exponents=[float(e) for e in exponents]
-    )
-    return [_plain(where, slope), physical]
-
-
-def _plain(where: Coordinates, slope: float) -> Family:
-    slopes = np.where(where.speeds, slope, 0.0)
-    return family(len(slopes), physical=False, slopes=[float(s) for s in slopes])
-
-
-def _log_ms(seen: list[Observation]) -> Floats:
-    return np.log([o.latency_ms or math.nan for o in seen])
-
-
-def _log_j(seen: list[Observation]) -> Floats:
-    return np.log([o.energy_j or math.nan for o in seen])
-
-
-def _noise(observation: Observation) -> float:
-    """Variance of log energy, by the measured interval."""
-    if observation.energy_half_width_j is None or not observation.energy_j:
-        return UNKNOWN_NOISE**2
-    relative = observation.energy_half_width_j / Z95 / observation.energy_j
-    return max(relative, LEAST_NOISE) ** 2
-
-
-def _margin(seen: list[Observation]) -> float:
-    """How far the bound that the limit is held against usually lies above the latency, in logs."""
-    return float(np.median([math.log(o.bound_ms / (o.latency_ms or math.nan)) for o in seen]))
-
-
 def _log_worth(question: Question, belief: Belief) -> Floats:
     """log of expected constrained improvement of log cost, shape (points,)."""
     feasible = log_probability_below(belief.latency, belief.log_limit)
@@ -217,7 +122,7 @@ def _log_worth(question: Question, belief: Belief) -> Floats:
     return feasible + log_expected_improvement(belief.cost, math.log(question.cost(best)))
 
 
-def _first(question: Question, where: Coordinates, left: NDArray[np.intp]) -> int:
+def _first(question: Question, where: Coordinates, left: Places) -> int:
     """The fastest corner, since it meets any limit that can be met; then far from all asked."""
     asked = [question.space.index[o.point] for o in question.observations]
     if not asked:
@@ -229,30 +134,6 @@ def _first(question: Question, where: Coordinates, left: NDArray[np.intp]) -> in
     return int(left[np.argmax(apart - inward + rng.uniform(0, 1e-3, len(left)))])
 
 
-def _unasked(question: Question) -> NDArray[np.intp]:
+def _unasked(question: Question) -> Places:
     asked = {question.space.index[o.point] for o in question.observations}
     return np.array([i for i in range(len(question.space)) if i not in asked], dtype=np.intp)
-
-
-def _sum(a: Mixture, b: Mixture) -> Mixture:
-    """Members of `a`, each with the whole of `b` added, as if independent."""
-    mean, sd = b.moments()
-    return Mixture(a.mean + mean, np.hypot(a.sd, sd), a.weight)
-
-
-def _mixed(a: Mixture, b: Mixture, odds: float) -> Mixture:
-    """`a` with probability `odds`, else `b`."""
-    return Mixture(
-        np.concatenate([a.mean, b.mean]),
-        np.concatenate([a.sd, b.sd]),
-        np.concatenate([odds * a.weight, (1 - odds) * b.weight]),
-    )
-
-
-def _at(where: Coordinates, points: NDArray[np.intp]) -> Coordinates:
-    return replace(where, natural=where.natural[points], unit=where.unit[points])
-
-
-@lru_cache(maxsize=8)
-def _coordinates(space: Space) -> Coordinates:
-    return coordinates(space)

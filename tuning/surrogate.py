@@ -31,6 +31,10 @@ ROUNDS = (0.7, 0.4, 0.25)
 """Spread of each round of local search, in standard deviations of the prior."""
 PARENTS = 8
 KEPT = 6
+STEP = 0.03
+OWN = 0.02
+NEGLIGIBLE = 0.01
+"""Members whose weight is less than this share of the heaviest one's are left out."""
 LEVEL_SD = 1.0
 """How far the mean of all points may be from the mean of those measured, in log units."""
 
@@ -64,7 +68,9 @@ class Family:
     axes: int
     physical: bool
     slopes: Floats
-    """Expected elasticities, shape (axes,); those of a physical mean come from its law."""
+    """Expected elasticities beside those of a physical mean, shape (axes,)."""
+    loads: Floats
+    """Elasticity by which a knob scales all shares of a physical mean but its rest, (axes,)."""
 
 
 class Parameters(NamedTuple):
@@ -73,6 +79,7 @@ class Parameters(NamedTuple):
     length: Floats  # (m, d), in unit coordinates
     slope: Floats  # (m, d), per natural log unit
     bend: Floats  # (m, d), per squared unit coordinate
+    step: Floats  # (m, d), of each value of a knob by itself: voltages and schedulers jump
     rough: Floats  # (m,)
     own: Floats  # (m,)
     share: Floats  # (m, d + 1), of each knob and of what no knob changes; sums to 1
@@ -83,42 +90,45 @@ class Parameters(NamedTuple):
     def of(cls, theta: Floats, family: Family) -> Parameters:
         """Args: theta: shape (m, parameters)."""
         d = family.axes
-        parts = np.split(theta, np.cumsum([d, d, d, 1, 1, d + 1, d]), axis=1)
-        length, slope, bend, rough, own, share, exponent, corner = parts
+        parts = np.split(theta, np.cumsum([d, d, d, d, 1, 1, d + 1, d]), axis=1)
+        length, slope, bend, step, rough, own, share, exponent, corner = parts
         weight = np.exp(share - share.max(axis=1, keepdims=True))
         return cls(
-            np.exp(length), np.exp(slope), np.exp(bend), np.exp(rough[:, 0]), np.exp(own[:, 0]),
+            np.exp(length), np.exp(slope), np.exp(bend), np.exp(step),
+            np.exp(rough[:, 0]), np.exp(own[:, 0]),
             weight / weight.sum(axis=1, keepdims=True), exponent, np.exp(corner[:, 0]),
         )  # fmt: skip
 
 
 def family(
-    axes: int, *, physical: bool, slopes: Sequence[float], exponents: Sequence[float] = ()
+    slopes: Floats, *, exponents: Floats | None = None, loads: Floats | None = None
 ) -> Family:
-    """The prior for a space of `axes` knobs; what is typical of clocks, watts and seconds.
+    """The prior for a space of knobs; what is typical of clocks, watts and seconds.
 
     Args:
-        slopes: Expected elasticity of each knob in a process without a physical mean.
-        exponents: Law of each knob's share in a physical mean.
+        slopes: Expected elasticity of each knob, shape (axes,).
+        exponents: Law of each knob's share in a physical mean, shape (axes,); None: no such mean.
+        loads: See `Family`.
     """
-    d = axes
+    d, physical = len(slopes), exponents is not None
     slope = 0.1 if physical else 0.4
     rough = 0.07 if physical else 0.2
     blocks = [
         (d, np.log(0.9), 0.7),  # length
         (d, np.log(slope), 0.7),
         (d, np.log(rough), 0.9),  # bend
+        (d, np.log(STEP), 0.9),
         (1, np.log(rough), 0.8),
-        (1, np.log(0.02), 0.9),  # own
+        (1, np.log(OWN), 0.9),  # own
         (d + 1, 0.0, 1.3),  # share
         (d, 0.0, 0.25 if physical else 0.0),  # exponent
         (1, np.log(2.0), 0.5),  # corner
     ]
     mean = np.concatenate([np.full(n, m) for n, m, _ in blocks])
     sd = np.concatenate([np.full(n, s) for n, _, s in blocks])
-    if physical:
+    if exponents is not None:
         mean[-1 - d : -1] = exponents
-    return Family(mean, sd, d, physical, np.zeros(d) if physical else np.asarray(slopes))
+    return Family(mean, sd, d, physical, slopes, np.zeros(d) if loads is None else loads)
 
 
 class _Kernel:
@@ -131,32 +141,35 @@ class _Kernel:
     def between(self, a: Coordinates, b: Coordinates) -> Floats:
         """Shape (m, len(a), len(b)); without the part that each point has for itself."""
         p = self.p
-        apart = (a.unit[:, None, :] - b.unit[None, :, :]) ** 2
+        apart = (a.unit.T[:, :, None] - b.unit.T[:, None, :]) ** 2
         r = np.sqrt(5.0 * _combine(p.length**-2, apart))
-        deviation = (p.rough**2)[:, None, None] * (1 + r + r * r / 3) * np.exp(-r)
-        slopes = _combine(p.slope**2, a.natural[:, None, :] * b.natural[None, :, :])
-        bends = _combine(p.bend**2, _bow(a)[:, None, :] * _bow(b)[None, :, :])
-        return LEVEL_SD**2 + deviation + slopes + bends
+        deviation = (p.rough**2)[:, None, None] * ((r / 3 + 1) * r + 1) * np.exp(-r)
+        slopes = (a.natural * (p.slope**2)[:, None, :]) @ b.natural.T
+        bends = (_bow(a) * (p.bend**2)[:, None, :]) @ _bow(b).T
+        steps = _combine(p.step**2, (apart == 0.0).astype(float))
+        return LEVEL_SD**2 + deviation + slopes + bends + steps
 
     def variance(self, a: Coordinates) -> Floats:
         """Prior variance of each point, with its own part; shape (m, len(a))."""
         p = self.p
         smooth = p.slope**2 @ (a.natural**2).T + p.bend**2 @ (_bow(a) ** 2).T
-        return smooth + (LEVEL_SD**2 + p.rough**2 + p.own**2)[:, None]
+        level = LEVEL_SD**2 + p.rough**2 + p.own**2 + (p.step**2).sum(axis=1)
+        return np.asarray(smooth + level[:, None])
 
     def mean(self, a: Coordinates) -> Floats:
         """Prior mean up to a constant, shape (m, len(a))."""
+        line = a.natural @ self.family.slopes
         if not self.family.physical:
-            line = a.natural @ self.family.slopes
-            return np.broadcast_to(line, (len(self.p.own), len(line)))
+            return np.asarray(np.tile(line, (len(self.p.own), 1)))
         p = self.p
-        terms = np.log(p.share[:, None, :-1]) + p.exponent[:, None, :] * a.natural[None]
+        loaded = a.natural * (1.0 - self.family.loads) * p.exponent[:, None, :]
+        terms = np.log(p.share[:, None, :-1]) + loaded + (a.natural @ self.family.loads)[:, None]
         rest = np.broadcast_to(np.log(p.share[:, None, -1:]), (*terms.shape[:2], 1))
         corner = p.corner[:, None, None]
         scaled = corner * np.concatenate([terms, rest], axis=2)
         top = scaled.max(axis=2, keepdims=True)
         total = top[..., 0] + np.log(np.exp(scaled - top).sum(axis=2))
-        return np.asarray(total / corner[..., 0])
+        return np.asarray(line + total / corner[..., 0])
 
 
 class _Fit:
@@ -191,8 +204,8 @@ class _Fit:
     def predict(self, x: Coordinates) -> tuple[Floats, Floats]:
         """Mean and sd of what a point has in truth, noise left out; (m, len(x)) each."""
         across = self.kernel.between(self.x, x)
-        solved = np.linalg.solve(self.root, across)
-        mean = self.kernel.mean(x) + self.level + np.einsum("mn,mnz->mz", self.white, solved)
+        solved = np.linalg.inv(self.root) @ across
+        mean = self.kernel.mean(x) + self.level + (self.white[:, None, :] @ solved)[:, 0]
         variance = self.kernel.variance(x) - (solved**2).sum(axis=1)
         return mean, np.sqrt(np.maximum(variance, 1e-10))
 
@@ -211,7 +224,8 @@ class Surrogate:
     ) -> None:
         """Args: y: log values, shape (n,). noise: their variances, shape (n,)."""
         searched = [_searched(each, x, y, noise, rng) for each in families]
-        bar = np.sort(np.concatenate([fit.posterior for fit in searched]))[-KEPT:].min()
+        found = np.sort(np.concatenate([fit.posterior for fit in searched]))
+        bar = max(found[-KEPT], found[-1] + np.log(NEGLIGIBLE))
         chosen = [fit.only(np.flatnonzero(fit.posterior >= bar)) for fit in searched]
         self.fits = [fit for fit in chosen if len(fit.theta)]
         posterior = np.concatenate([fit.posterior for fit in self.fits])
@@ -219,9 +233,21 @@ class Surrogate:
         weight = np.exp(posterior - self.evidence)
         self.weight = weight / weight.sum()
 
-    def predict(self, x: Coordinates) -> Mixture:
-        means, sds = zip(*(fit.predict(x) for fit in self.fits), strict=True)
-        return Mixture(np.concatenate(means), np.concatenate(sds), self.weight)
+    def predict(self, x: Coordinates, members: int | None = None) -> Mixture:
+        """What is believed at `x`; by the heaviest `members` alone, if that is said."""
+        bar = 0.0 if members is None else float(np.sort(self.weight)[-members:][0])
+        return self._by(self.weight >= bar, x)
+
+    def _by(self, chosen: NDArray[np.bool_], x: Coordinates) -> Mixture:
+        parts = np.split(chosen, np.cumsum([len(fit.theta) for fit in self.fits])[:-1])
+        fits = [
+            fit if part.all() else fit.only(np.flatnonzero(part))
+            for fit, part in zip(self.fits, parts, strict=True)
+            if part.any()
+        ]
+        means, sds = zip(*(fit.predict(x) for fit in fits), strict=True)
+        weight = self.weight[chosen]
+        return Mixture(np.concatenate(means), np.concatenate(sds), weight / weight.sum())
 
 
 def _searched(
@@ -243,9 +269,9 @@ def _searched(
 
 
 def _combine(weights: Floats, values: Floats) -> Floats:
-    """Sum over axes: (m, d) with (a, b, d) to (m, a, b)."""
-    a, b, d = values.shape
-    return np.asarray((weights @ values.reshape(a * b, d).T).reshape(len(weights), a, b))
+    """Sum over axes: (m, d) with (d, a, b) to (m, a, b)."""
+    d, a, b = values.shape
+    return np.asarray((weights @ values.reshape(d, a * b)).reshape(len(weights), a, b))
 
 
 def _bow(x: Coordinates) -> Floats:
