@@ -141,7 +141,7 @@ def test_a_table_that_is_no_text_is_refused_with_its_line():
 
 
 def test_a_huge_table_is_refused_before_it_is_read():
-    with pytest.raises(TableRefused, match="the most is 2,097,152"):
+    with pytest.raises(TableRefused, match="more than 2,097,152 bytes"):
         read_cells(b"x" * (MOST_BYTES + 1))
 
 

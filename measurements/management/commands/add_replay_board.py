@@ -66,8 +66,8 @@ def _table(options: dict[str, Any]) -> replay.ReplayTable:
             raise replay.TableRefused("--power goes with a latency table in CSV only")
         return replay.table_of(what)
     return replay.import_table(
-        Path(what).read_bytes(),
-        None if power is None else power.read_bytes(),
+        replay.bytes_of(Path(what)),
+        None if power is None else replay.bytes_of(power),
         name=replay_tables.name_of(what),
         board=options["measured_on"],
         source=options["source"],

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from .board import ReplayBoard
-from .rows import TableRefused
+from .rows import TableRefused, bytes_of
 from .table import ReplayTable, decoded, encoded, import_table, load
 from .wording import note
 
@@ -19,6 +19,7 @@ __all__ = [
     "ReplayBoard",
     "ReplayTable",
     "TableRefused",
+    "bytes_of",
     "decoded",
     "encoded",
     "import_table",

@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 MOST_BYTES = 2 * 1024 * 1024
 MOST_ROWS = 20_000
@@ -69,7 +70,7 @@ def read(data: bytes, *, columns: Sequence[str]) -> tuple[str, list[Row]]:
         TableRefused: It is too large, no text, no table, or lacks a column.
     """
     if len(data) > MOST_BYTES:
-        raise TableRefused(f"the file has {len(data):,} bytes; the most is {MOST_BYTES:,}")
+        raise TableRefused(f"the file has more than {MOST_BYTES:,} bytes")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -77,6 +78,16 @@ def read(data: bytes, *, columns: Sequence[str]) -> tuple[str, list[Row]]:
         raise TableRefused(f"line {line}: this is no UTF-8 text") from error
     comment, skipped, body = _without_comment(text)
     return comment, list(_rows(body, columns, skipped=skipped))
+
+
+def bytes_of(path: Path) -> bytes:
+    """The file's bytes, up to one more than a table may have.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1)
 
 
 def _without_comment(text: str) -> tuple[str, int, str]:

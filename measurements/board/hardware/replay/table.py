@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from .power import PowerModel, fit, read_runs
-from .rows import MOST_BYTES, Bounds, Row, TableRefused, read
+from .rows import Bounds, Row, TableRefused, bytes_of, read
 
 COLUMNS = ("workload", "gpu_mhz", "emc_mhz", "compute_p50_ms", "compute_p99_ms")
 MOST_WORKLOADS = 100
@@ -159,8 +159,6 @@ def encoded(table: ReplayTable) -> bytes:
 
 def decoded(data: bytes) -> ReplayTable:
     """Raises: TableRefused: It is no replay table, or one of another program's version."""
-    if len(data) > 4 * MOST_BYTES:
-        raise TableRefused(f"the file has {len(data):,} bytes; the most is {4 * MOST_BYTES:,}")
     try:
         table = msgspec.json.decode(data, type=ReplayTable)
     except msgspec.MsgspecError as error:
@@ -177,11 +175,10 @@ def load(path: Path) -> ReplayTable:
         TableRefused: It cannot be replayed.
         OSError: It cannot be read.
     """
-    data = path.read_bytes()
     if path.suffix == ".json":
-        return decoded(data)
+        return decoded(path.read_bytes())
     name = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:LONGEST_NAME]
-    return import_table(data, None, name=name)
+    return import_table(bytes_of(path), None, name=name)
 
 
 def _cell(row: Row) -> Cell:
