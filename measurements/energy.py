@@ -7,13 +7,14 @@ a line did not state. What cannot be known raises `EnergyUnknown`; it is never 0
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from measurements import statistics
+from measurements.mean_power import Scatter, mean_power, scatter_of
 from measurements.messages import Rail, Record, Requests
 from measurements.power import (
     EnergyUnknown,
@@ -23,24 +24,29 @@ from measurements.power import (
     Window,
     WindowNotCovered,
     integrate,
-    mean_power,
-    quantisation_half_width_w,
-    rail_traces,
-    total_trace,
 )
+
+IDLE_S = 1.5
+"""The end of settling whose power is the idle baseline."""
 
 __all__ = [
     "EnergyUnknown",
+    "Idle",
     "PerRequest",
     "PowerMissing",
+    "Trace",
+    "Window",
     "WindowNotCovered",
     "at_rate",
     "at_rate_window",
     "busy",
+    "busy_seconds",
     "busy_window",
+    "idle",
     "inference_time_per_request",
     "integrate",
     "not_attributed",
+    "relative_spread",
     "union",
     "union_length_s",
 ]
@@ -121,12 +127,14 @@ def _sign(rail: Rail) -> int:
 class PerRequest:
     """Energy per request by one definition.
 
-    `half_width_j` is half of the 95 % interval, None if it is not known; `rails_j` has
-    shape (rails,), None where a rail's energy is not known.
+    `half_width_j` is half of the 95 % interval, None if it is not known; `spread` is its
+    statistical part alone, relative, None if there are too few data; `rails_j` has shape
+    (rails,), None where a rail's energy is not known.
     """
 
     energy_j: float
     half_width_j: float | None
+    spread: float | None
     rails_j: tuple[float | None, ...]
     mean_power_w: float
     window: Window
@@ -140,18 +148,15 @@ def busy(record: Record) -> PerRequest:
 
     Source: PolyThrottle (arXiv 2310.19991), appendix A; DESIGN's definitions.
     """
-    window = busy_window(record.requests)
-    power = mean_power(total_trace(record), window)
     time = inference_time_per_request(record.requests)
-    spread = statistics.combined(power.relative_half_width, time.relative_half_width)
-    return _per_request(record, window, seconds_each=time.value, spread=spread)
+    window = busy_window(record.requests)
+    return _per_request(record, window, seconds_each=time.value, own_share=1.0)
 
 
 def at_rate(record: Record) -> PerRequest:
     """Energy from the first arrival to the last completion / requests, idle included, in joules.
 
-    Its interval compares the energies from arrival to arrival, so that it holds for
-    the arrivals' own randomness too.
+    The arrivals belong to the plan: the interval is for the same arrivals repeated.
 
     Raises:
         EnergyUnknown: The requests came back to back, or see its subclasses.
@@ -159,31 +164,94 @@ def at_rate(record: Record) -> PerRequest:
     if record.plan.arrivals.kind == "back_to_back":
         raise EnergyUnknown("back-to-back requests have no rate")
     window = at_rate_window(record.requests)
-    arrivals, counts = np.unique(record.requests.arrival_s, return_counts=True)
-    energies = total_trace(record).joules_between(np.append(arrivals, window.end_s))
-    spread = statistics.batch_means(energies, counts).relative_half_width
     seconds_each = window.length_s / len(record.requests.end_s)
-    return _per_request(record, window, seconds_each=seconds_each, spread=spread)
+    return _per_request(record, window, seconds_each=seconds_each, own_share=0.0)
+
+
+def relative_spread(
+    total: Trace, requests: Requests, window: Window, *, idles: bool
+) -> float | None:
+    """The statistical part of busy energy's relative half-width: what more requests shrink.
+
+    Args:
+        idles: Whether the board waits for requests.
+
+    Raises:
+        EnergyUnknown: See its subclasses.
+    """
+    scatter = scatter_of(total, window, busy_seconds(requests))
+    time = _time_part(requests, scatter, own_share=1.0, idles=idles)
+    return statistics.combined(scatter.mean.relative_half_width, time)
+
+
+def _time_part(
+    requests: Requests, scatter: Scatter, *, own_share: float, idles: bool
+) -> float | None:
+    """What the scatter of inference time does to the energy, as a relative half-width.
+
+    Where the board waits for arrivals, a longer inference also takes from idle time.
+    """
+    relative = inference_time_per_request(requests).relative_half_width
+    return _scaled(relative, own_share + (scatter.busy_share if idles else 0.0))
 
 
 def _per_request(
-    record: Record, window: Window, *, seconds_each: float, spread: float | None
+    record: Record, window: Window, *, seconds_each: float, own_share: float
 ) -> PerRequest:
-    """Mean power * `seconds_each`; `spread` is the relative statistical half-width."""
-    power_w = mean_power(total_trace(record), window).value
-    if power_w <= 0:
-        raise PowerMissing(f"the mean power reads {power_w:.3f} W")
-    steps = quantisation_half_width_w(record.board.rails)
-    relative = statistics.combined(spread, _scaled(steps, 1 / power_w))
-    energy_j = power_w * seconds_each
-    rails_w = [_mean_power_or_none(rail, window) for rail in rail_traces(record)]
+    """Mean power * `seconds_each`.
+
+    Args:
+        own_share: 1 if `seconds_each` itself scatters as inference time does, else 0.
+    """
+    power = mean_power(record, window, busy_seconds(record.requests))
+    if power.total_w <= 0:
+        raise PowerMissing(f"the mean power reads {power.total_w:.3f} W")
+    idles = record.plan.arrivals.kind != "back_to_back"
+    time = _time_part(record.requests, power.scatter, own_share=own_share, idles=idles)
+    half_width_w = power.half_width_w(_scaled(time, power.total_w))
     return PerRequest(
-        energy_j=energy_j,
-        half_width_j=_scaled(relative, energy_j),
-        rails_j=tuple(_scaled(rail, seconds_each) for rail in rails_w),
-        mean_power_w=power_w,
+        energy_j=power.total_w * seconds_each,
+        half_width_j=_scaled(half_width_w, seconds_each),
+        spread=statistics.combined(power.scatter.mean.relative_half_width, time),
+        rails_j=tuple(_scaled(rail_w, seconds_each) for rail_w in power.rails_w),
+        mean_power_w=power.total_w,
         window=window,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Mean power of the held board before it served anything; half of its 95 % interval."""
+
+    power_w: float
+    half_width_w: float | None
+
+
+def idle(record: Record) -> Idle:
+    """The idle baseline: over the last seconds of settling, just before the warm-up.
+
+    Raises:
+        EnergyUnknown: The board never settled, or see its subclasses.
+    """
+    ends = [phase.end_s for phase in record.phases if phase.name == "settle"]
+    if not ends:
+        raise EnergyUnknown("the board did not settle")
+    # The newest sample may be a period older than the end of the phase.
+    end_s = min(ends[-1], max(record.samples.t_us, default=0) / 1e6)
+    power = mean_power(record, Window(ends[-1] - IDLE_S, end_s), np.zeros_like)
+    return Idle(power.total_w, power.half_width_w(0.0))
+
+
+def busy_seconds(requests: Requests) -> Callable[[Floats], Floats]:
+    """A function of ascending times: how many seconds of inference (their union) lie before."""
+    added, order = union(requests.inference_start_s, requests.end_s)
+    ends = np.asarray(requests.end_s, dtype=float)[order]
+    counts = added > 0
+    ends, added = ends[counts], added[counts]
+    until = np.cumsum(added)
+    times = np.column_stack((ends - added, ends)).ravel()
+    seconds = np.column_stack((until - added, until)).ravel()
+    return lambda t_s: np.asarray(np.interp(t_s, times, seconds))
 
 
 def inference_time_per_request(requests: Requests) -> statistics.Mean:
@@ -196,14 +264,6 @@ def inference_time_per_request(requests: Requests) -> statistics.Mean:
     )
     added, order = union(together[:, 0], together[:, 1])
     return statistics.batch_means(added, counts[order])
-
-
-def _mean_power_or_none(rail: Trace, window: Window) -> float | None:
-    """Mean power of one rail over `window` in W; None where a value is missing."""
-    try:
-        return float(rail.joules_between(window)[0]) / window.length_s
-    except PowerMissing:
-        return None
 
 
 def _scaled(value: float | None, factor: float) -> float | None:

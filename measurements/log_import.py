@@ -27,9 +27,10 @@ from measurements.board.hardware.sampling import TegrastatsSampler
 from measurements.board.hardware.tegrastats import parse
 from measurements.energy import EnergyUnknown, Trace, Window
 from measurements.log_time import Timing, timing
+from measurements.mean_power import scatter_of
 from measurements.messages import Rail, Samples
 from measurements.models import Phase, Run, Verdict
-from measurements.power import PowerMissing, mean_power, rail_w, total_w
+from measurements.power import PowerMissing, rail_w, total_w
 from measurements.quality import Finding, is_invalid
 
 FEWEST_SAMPLES = 5
@@ -228,7 +229,7 @@ def _measure(run: Run, log: Log, window: Window) -> list[Finding]:
         for index in range(len(log.rails))
     ]
     try:
-        power = mean_power(Trace(t_s, total_w(log.samples, log.rails)), window)
+        power = scatter_of(Trace(t_s, total_w(log.samples, log.rails)), window).mean
     except EnergyUnknown as error:
         return [Finding("invalid", "energy-unknown", f"No energy: {error}.")]
     run.mean_power_w = power.value
@@ -239,7 +240,7 @@ def _measure(run: Run, log: Log, window: Window) -> list[Finding]:
 
 def _energy_or_none(trace: Trace, window: Window, seconds_each: float) -> float | None:
     try:
-        return mean_power(trace, window).value * seconds_each
+        return float(trace.joules_between(window)[0]) / window.length_s * seconds_each
     except PowerMissing:
         return None
 

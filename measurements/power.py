@@ -13,12 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from measurements import statistics
 from measurements.messages import Rail, Record, Samples
 
 Floats = NDArray[np.float64]
-MOST_PARTS = 300
-"""A window is cut into at most this many equal parts before batch means are taken."""
 
 
 class EnergyUnknown(ValueError):
@@ -79,14 +76,14 @@ class Trace:
         Source: the low-pass is that of the INA3221 data sheet (TI SBOS576), 8.4.1.
         """
         edges = np.asarray(edges_s, dtype=float)
-        t, power = self._around(float(edges[0]), float(edges[-1]))
+        t, power = self.around(float(edges[0]), float(edges[-1]))
         before = np.concatenate(([0.0], np.cumsum(np.diff(t) * (power[1:] + power[:-1]) / 2)))
         left = np.clip(np.searchsorted(t, edges, side="right") - 1, 0, len(t) - 1)
         shown = np.interp(edges, t, power)
         until = before[left] + (edges - t[left]) * (shown + power[left]) / 2
         return np.asarray(np.diff(until + self.lag_s * shown))
 
-    def _around(self, start_s: float, end_s: float) -> tuple[Floats, Floats]:
+    def around(self, start_s: float, end_s: float) -> tuple[Floats, Floats]:
         """The samples from the last one at or before `start_s` to the first at or after `end_s`."""
         t = self.t_s
         if (np.diff(t) <= 0).any():
@@ -144,36 +141,18 @@ def rail_w(samples: Samples, index: int) -> Floats:
     return np.array(samples.rails_w[index], dtype=float)
 
 
-def mean_power(trace: Trace, window: Window) -> statistics.Mean:
-    """Mean true power over `window` in W, by batch means over equal parts of it.
-
-    The parts are never shorter than the samples' own spacing.
-    """
-    inside = int(np.sum((trace.t_s > window.start_s) & (trace.t_s < window.end_s)))
-    parts = max(1, min(MOST_PARTS, inside))
-    edges = np.linspace(window.start_s, window.end_s, parts + 1)
-    seconds = np.full(parts, window.length_s / parts)
-    return statistics.batch_means(trace.joules_between(edges), seconds)
-
-
-def quantisation_half_width_w(rails: Sequence[Rail]) -> float | None:
-    """Half of the 95 % interval of the total power from the sensor's steps; None if unknown."""
-    steps = [rail.step_w for rail in rails if rail.in_total]
-    known = [step for step in steps if step is not None]
-    return 1.96 * statistics.quantisation_error_w(known) if len(known) == len(steps) else None
-
-
 def rail_traces(record: Record) -> list[Trace]:
     """Each rail of the record over time, in the order of `BoardInfo.rails`."""
     rails = range(len(record.board.rails))
-    return [_trace(record, rail_w(record.samples, index)) for index in rails]
+    return [trace_of(record, rail_w(record.samples, index)) for index in rails]
 
 
 def total_trace(record: Record) -> Trace:
     """The record's total power over time."""
-    return _trace(record, total_w(record.samples, record.board.rails))
+    return trace_of(record, total_w(record.samples, record.board.rails))
 
 
-def _trace(record: Record, power_w: Floats) -> Trace:
+def trace_of(record: Record, power_w: Floats) -> Trace:
+    """A power of the record, shape (n,), over its samples' times."""
     t_s = np.asarray(record.samples.t_us, dtype=float) / 1e6
     return Trace(t_s, power_w, record.board.sensor_lag_s)

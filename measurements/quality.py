@@ -6,14 +6,15 @@ A finding of severity "invalid" makes the run invalid; a "note" is for its reade
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from measurements import energy
+from measurements import conditions, energy
+from measurements.finding import Finding, Severity, is_invalid
 from measurements.messages import BoardInfo, OperatingPoint, Record
 from measurements.power import Floats, Window, rail_w, total_w
+
+__all__ = ["Finding", "Severity", "findings", "gives_latency_only", "is_invalid", "longest_gap_s"]
 
 CLOCK_TOLERANCE = 0.025
 """Hardware counters of the GPU clock read 0.4 to 1.6 % low: as set counts what is this near."""
@@ -26,25 +27,13 @@ GAP_PERIODS = 5
 LONGEST_GAP_S = 1.0
 IDLE_PERCENT, LOADED_PERCENT = 10, 50
 
-Severity = Literal["invalid", "note"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    severity: Severity
-    code: str
-    text: str
-
 
 def findings(record: Record) -> list[Finding]:
     """Everything that is wrong with `record`, at most one finding for each code."""
     checks = (_faults, _requests, _clocks_held, _clocks_measured, _rails, _times, _coverage,
-              _stuck, _restored)  # fmt: skip
+              _stuck, conditions.steady,
+              conditions.temperature, _restored)  # fmt: skip
     return _merged(finding for check in checks for finding in check(record))
-
-
-def is_invalid(found: Iterable[Finding]) -> bool:
-    return any(finding.severity == "invalid" for finding in found)
 
 
 def gives_latency_only(board: BoardInfo) -> bool:
@@ -69,8 +58,9 @@ def _faults(record: Record) -> Iterator[Finding]:
 
 
 def _requests(record: Record) -> Iterator[Finding]:
-    served, asked = len(record.requests.end_s), record.plan.requests
-    if served < asked:
+    served, plan = len(record.requests.end_s), record.plan
+    asked = plan.requests if plan.stopping is None else plan.stopping.floor_requests
+    if served < min(asked, plan.requests):
         yield Finding(
             "invalid", "requests-missing", f"{served} of {asked} requests were served."
         )  # fmt: skip
@@ -108,12 +98,14 @@ def _clocks_measured(record: Record) -> Iterator[Finding]:
         if below.sum() + above.sum() <= OFF_CLOCK_SHARE * len(running_hz):
             continue
         limits = " to ".join(dict.fromkeys(_mhz(hz) for hz in (low_hz, high_hz) if hz is not None))
+        throttled = below.sum() >= above.sum()
         yield Finding(
             "invalid",
-            "clock-not-measured",
+            "throttled" if throttled else "clock-drift",
             f"{knob} was held at {limits}, but {int(below.sum() + above.sum())} of "
             f"{len(running_hz)} samples read {_mhz(running_hz.min())} to "
-            f"{_mhz(running_hz.max())} (throttling, or a clock that did not take).",
+            f"{_mhz(running_hz.max())} ("
+            f"{'throttling, or a clock that did not take' if throttled else 'the clock drifted'}).",
         )
 
 

@@ -104,6 +104,8 @@ def run_trial(
         rests_on=rests_on(board, plan),
         load=trial.load,
         clock_zero_s=trial.zero_s,
+        stopped_because=trial.stopped_because,
+        is_steady=trial.is_steady,
     )
 
 
@@ -203,8 +205,8 @@ class _Trial:
 
     def _serve(self, load: Load) -> None:
         """Warm up and measure in one stream of requests, so that no pause lies between."""
-        start_s = self.board.clock.now()
-        arrivals_s, warm_up = schedule(self.plan, start_s, measured=most_requests(self.plan))
+        start_s, most = self.board.clock.now(), most_requests(self.plan)
+        arrivals_s, warm_up = schedule(self.plan, start_s, measured=most)
         stream = load.serve(arrivals_s, STREAM_REQUESTS if arrivals_s is None else len(arrivals_s))
         try:
             with spoiling("load-failed", LoadFailed, FeaturesUnknown):
@@ -229,8 +231,7 @@ class _Trial:
         """
         by_time = self.plan.arrivals.kind == "back_to_back"
         until_s = start_s + self.plan.warm_up_s
-        batches: list[ServedBatch] = []
-        served, now_s = 0, start_s
+        served, now_s, batches = 0, start_s, list[ServedBatch]()
         self._tell("warm_up")
         while ((now_s < until_s) if by_time else (served < requests)) or not self._may_measure(
             batches, start_s, now_s
@@ -243,8 +244,7 @@ class _Trial:
 
     def _may_measure(self, batches: Sequence[ServedBatch], start_s: float, now_s: float) -> bool:
         """Whether the board is steady, or was waited for long enough."""
-        longest_s = self.plan.longest_warm_up_s
-        if longest_s is None:
+        if (longest_s := self.plan.longest_warm_up_s) is None:
             return True
         if now_s < self.looked_s + TELL_EVERY_S:
             return False
@@ -292,8 +292,7 @@ class _Trial:
 
     def _check_sampler(self) -> None:
         allowed_s = max(SILENCE_S, 20 * self.plan.sample_interval_ms / 1000)
-        silent_s = self.board.clock.now() - (self.samples[-1].t_s if self.samples else self.zero_s)
-        if self.samples and silent_s > allowed_s:
+        if self.samples and (silent_s := self.board.clock.now() - self.samples[-1].t_s) > allowed_s:
             raise Spoilt("sampler-stopped", f"The sampler said nothing for {silent_s:.1f} s.")
 
     def _note(self, phase: PhaseName, start_s: float, end_s: float) -> None:

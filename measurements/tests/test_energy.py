@@ -10,8 +10,9 @@ from measurements import energy
 from measurements.board.hardware.emulator import open_board
 from measurements.board.trial import run_trial
 from measurements.energy import EnergyUnknown, PowerMissing, WindowNotCovered, integrate
+from measurements.mean_power import scatter_of
 from measurements.messages import Arrivals, OperatingPoint, Rail, Requests
-from measurements.power import TimeBackwards, Trace, Window, mean_power, total_w
+from measurements.power import TimeBackwards, Trace, Window, total_w
 from measurements.tests.records import (
     RAILS,
     make_board,
@@ -138,22 +139,35 @@ def test_back_to_back_requests_have_no_at_rate_energy():
         energy.at_rate(make_record())
 
 
-def test_the_interval_of_random_arrivals_knows_of_their_randomness():
-    # At 10 W whatever happens, energy per request is 10 W times the mean time between
-    # arrivals: 1000 exponential times are known to 1.96 / sqrt(1000) = 6.2 %.
+def _poisson_record(samples):
     rng = np.random.default_rng(3)
     arrivals = list(5 + np.cumsum(rng.exponential(0.1, size=1000)))
     requests = Requests(
         arrival_s=arrivals, start_s=arrivals, inference_start_s=arrivals,
         end_s=[arrival + 0.01 for arrival in arrivals],
     )  # fmt: skip
-    record = make_record(
-        plan=make_plan(arrivals=Arrivals(kind="poisson", rate_hz=10), requests=1000),
-        requests=requests,
-        samples=make_samples(seconds=200),
-    )
+    plan = make_plan(arrivals=Arrivals(kind="poisson", rate_hz=10), requests=1000)
+    return make_record(plan=plan, requests=requests, samples=samples)
+
+
+def test_the_arrivals_belong_to_the_plan_so_their_chance_widens_no_interval():
+    # At 10 W whatever happens, the same arrivals cost the same energy again: only the
+    # sensor's step (0.04 W, uniform: 95 % of +-0.02 W) is left open.
+    at_rate = energy.at_rate(_poisson_record(make_samples(seconds=200)))
+    assert at_rate.spread == pytest.approx(0, abs=1e-6)
+    assert at_rate.half_width_j / at_rate.energy_j == pytest.approx(0.0019, rel=0.03)
+
+
+def test_power_that_follows_the_arrivals_is_explained_by_them():
+    # 10 W idle, 100 W more while a request is served, as the samples would show it.
+    record = _poisson_record(make_samples(seconds=200))
+    busy_s = energy.busy_seconds(record.requests)
+    edges = np.arange(0, 200.11, 0.1) - 0.05
+    record.samples.rails_w[0] = list(10 + 100 * np.diff(busy_s(edges)) / 0.1)[:2001]
     at_rate = energy.at_rate(record)
-    assert at_rate.half_width_j / at_rate.energy_j == pytest.approx(0.062, rel=0.3)
+    # 10 requests a second of 10 ms at 100 W: about a tenth of a sway of 30 % is left.
+    assert at_rate.mean_power_w == pytest.approx(20, rel=0.1)
+    assert at_rate.spread < 0.01
 
 
 def test_the_lag_correction_enters_the_mean_power():
@@ -220,7 +234,7 @@ def test_the_interval_of_a_noisy_power_covers_its_mean(lag_s):
         true_w = 10 + _noise(rng, 0.2, n=4000)
         shown_w = true_w if lag_s == 0 else _low_passed(true_w, 0.01 / lag_s)
         trace = Trace(np.arange(0, 40, 0.01)[::5], shown_w[::5], lag_s)
-        mean = mean_power(trace, Window(8.0, 32.0))
+        mean = scatter_of(trace, Window(8.0, 32.0)).mean
         covered.append(abs(mean.value - 10) <= mean.half_width)
     assert 0.90 <= np.mean(covered) <= 0.99
 

@@ -55,7 +55,7 @@ def test_throttling_shows_in_the_counters():
     samples = make_samples()
     samples.gpu_mhz[80:120] = [1122] * 40
     (finding,) = quality.findings(make_record(plan=make_plan(point=PINNED), samples=samples))
-    assert finding.code == "clock-not-measured"
+    assert finding.code == "throttled"
     assert "40 of 101 samples read 1122 MHz to 1300 MHz" in finding.text
 
 
