@@ -45,6 +45,7 @@ class LaunchForm(forms.Form):
         required=False,
         empty_label="none",
         label="Trace of arrivals",
+        help_text='<a href="/arrival-traces/">Add a trace</a>; it has its own rate.',
     )
     device = forms.ModelChoiceField(
         Device.objects.filter(registered_at__isnull=False), empty_label=None, label="Device"

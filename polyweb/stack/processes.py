@@ -7,6 +7,7 @@ from pathlib import Path
 from polyweb.stack.program import Program
 
 DEMO_BOARD = "emulated-agx-orin"
+HOST_BOARD = "this-machine"
 SERVERS_SECRETS = ("DJANGO_SETTINGS_MODULE", "SECRET_KEY", "DATABASE_URL", "REDIS_URL")
 
 

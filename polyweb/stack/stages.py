@@ -134,6 +134,16 @@ def replay_boards(supervisor: Supervisor, *, url: str) -> None:
         done(", ".join(device.name for device in devices))
 
 
+def host_board(supervisor: Supervisor, *, url: str) -> None:
+    """A worker for this machine itself, so that real inference can run here; idle it waits."""
+    server_url = settings.PUBLIC_URL if settings.ON_TLS else url
+    with stage("host board") as done:
+        device, _ = Device.objects.get_or_create(name=processes.HOST_BOARD)
+        files = _board_files(device)
+        supervisor.start(processes.board(device.name, "host", files, server_url=server_url))
+        done(device.name)
+
+
 def _board_files(device: Device) -> processes.BoardFiles:
     files = processes.BoardFiles(settings.VAR_DIR / "boards" / device.name)
     token = files.token.read_text().strip() if files.token.exists() else ""

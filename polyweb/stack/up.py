@@ -19,6 +19,7 @@ class Options:
     host: str
     port: int
     demo: bool
+    host_board: bool = True
 
     @property
     def url(self) -> str:
@@ -58,6 +59,8 @@ def _start(supervisor: Supervisor, options: Options) -> None:
     files = stages.demo_board() if options.demo else None
     stages.programs(supervisor, url=options.url, files=files)
     stages.replay_boards(supervisor, url=options.url)
+    if options.host_board:
+        stages.host_board(supervisor, url=options.url)
     if options.demo:
         stages.demo_sweep(supervisor)
 

@@ -10,16 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from measurements.board.hardware.protocol import Clock
-from measurements.board.load.onnx import PROVIDERS, OnnxEngine
-from measurements.board.load.pipeline import PipelinedLoad
 from measurements.board.load.protocol import Load, LoadFailed
-from measurements.board.load.tensorrt import TRTEXEC, TensorRtLoad
-from measurements.board.load.triton import TritonEngine
 from measurements.board.uplink import Refused
 from measurements.messages import NetworkFeatures
 
+if TYPE_CHECKING:
+    from measurements.board.load.onnx import OnnxEngine
+    from measurements.board.load.triton import TritonEngine
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+"""Of ONNX Runtime, by the names that `--load` knows."""
+TRTEXEC = "/usr/src/tensorrt/bin/trtexec"
 GRAMMAR = (
     "onnx[:cpu|cuda|tensorrt][,threads=N][,device=N], triton:http(s)|grpc(s)://HOST:PORT"
     "[,batching=on|off], or tensorrt[:PATH][,seconds=N]"
@@ -61,10 +69,14 @@ class LoadChoice:
             return self._tensorrt(network, batch_size)
         if self.kind == "none":
             raise LoadFailed(NONE)
+        from measurements.board.load.pipeline import PipelinedLoad
+
         engine = (self._onnx if self.kind == "onnx" else self._triton)(network, batch_size)
         return PipelinedLoad(engine, clock=self.clock, batch_size=batch_size, seed=seed)
 
     def _onnx(self, network: NetworkFeatures, batch_size: int) -> OnnxEngine:
+        from measurements.board.load.onnx import OnnxEngine
+
         return OnnxEngine(
             lambda: self._file(network),
             clock=self.clock,
@@ -75,6 +87,8 @@ class LoadChoice:
         )
 
     def _triton(self, network: NetworkFeatures, batch_size: int) -> TritonEngine:
+        from measurements.board.load.triton import TritonEngine
+
         return TritonEngine(
             self.target,
             network=network.name,
@@ -83,7 +97,9 @@ class LoadChoice:
             dynamic_batching=self.options.get("batching") == "on",
         )
 
-    def _tensorrt(self, network: NetworkFeatures, batch_size: int) -> TensorRtLoad:
+    def _tensorrt(self, network: NetworkFeatures, batch_size: int) -> Load:
+        from measurements.board.load.tensorrt import TensorRtLoad
+
         return TensorRtLoad(
             self.target or TRTEXEC,
             network=network,

@@ -14,14 +14,10 @@ from typing import Any
 import numpy as np
 
 from measurements.board.hardware.protocol import Clock
+from measurements.board.load.choice import PROVIDERS
 from measurements.board.load.preprocess import Array, Input, Item
 from measurements.board.load.protocol import LoadFailed
 
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-}
 NUMPY = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",

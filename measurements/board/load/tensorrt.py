@@ -23,7 +23,6 @@ from measurements.board.load.protocol import LoadFailed, ServedBatch
 from measurements.board.load.trtexec import BadTimes, Query, queries, summary
 from measurements.messages import NetworkFeatures
 
-TRTEXEC = "/usr/src/tensorrt/bin/trtexec"
 STARTING = "Starting inference"
 BUILD_S = 3600.0
 """Building an engine takes minutes on a board."""

@@ -14,8 +14,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--no-demo", dest="demo", action="store_false", help="no emulated board, no demo sweep"
         )
+        parser.add_argument(
+            "--no-host",
+            dest="host_board",
+            action="store_false",
+            help="this machine is no board: no real inference here",
+        )
 
-    def handle(self, *args: Any, host: str, port: int, demo: bool, **options: Any) -> None:
+    def handle(
+        self, *args: Any, host: str, port: int, demo: bool, host_board: bool, **options: Any
+    ) -> None:
         from polyweb.stack import up
 
-        up.run(up.Options(host=host, port=port, demo=demo))
+        up.run(up.Options(host=host, port=port, demo=demo, host_board=host_board))
