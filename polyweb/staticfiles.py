@@ -24,7 +24,7 @@ class PlotlyFinder(BaseFinder):
 
     def find(self, path: str, find_all: bool = False, **kwargs: Any) -> str | list[str]:
         found = [self.storage.path(SCRIPT)] if path == f"{PREFIX}/{SCRIPT}" else []
-        return found if find_all else "".join(found)
+        return found if find_all or not found else found[0]
 
     def list(self, ignore_patterns: Any) -> Iterator[tuple[str, FileSystemStorage]]:
         yield SCRIPT, self.storage
