@@ -17,6 +17,7 @@ from measurements.board.hardware.helper import (
 from measurements.board.hardware.host import HostBoard
 from measurements.board.hardware.jetson import JetsonBoard
 from measurements.board.hardware.machine import ChildTegrastats, RealClock, RealTicks, SysFiles
+from measurements.board.hardware.power_mode import NvpmodelProgram
 from measurements.board.hardware.protocol import Board, SamplerName
 from measurements.board.load.choice import LoadChoice, choose
 from measurements.board.load.protocol import LoadFailed
@@ -113,6 +114,7 @@ def _jetson(
         needs_network_file=loads.needs_network_file,
         state_dir=state_dir,
         clocks=PrivilegedClocks(helper) if helper else None,
+        nvpmodel=NvpmodelProgram(),
     )
 
 

@@ -48,7 +48,10 @@ def agx_orin() -> dict[str, str]:
     for channel, (label, (bus_mv, shunt_uohm)) in enumerate(RAILS.items(), start=1):
         tree[f"{INA3221}/in{channel}_label"] = label + "\n"
         tree[f"{INA3221}/in{channel}_input"] = f"{bus_mv}\n"
+        tree[f"{INA3221}/curr{channel}_input"] = "100\n"
         tree[f"{INA3221}/shunt{channel}_resistor"] = f"{shunt_uohm}\n"
+    tree["/sys/class/thermal/thermal_zone0/type"] = "tj-therm\n"
+    tree["/sys/class/thermal/thermal_zone0/temp"] = "41500\n"
     tree[f"{INA3221}/in7_label"] = "sum of shunt voltages\n"
     tree[f"{INA3221}/update_interval"] = "422\n"
     return tree

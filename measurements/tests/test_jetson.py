@@ -85,7 +85,7 @@ def test_the_rails_carry_their_part_and_the_step_that_the_shunt_gives(tmp_path):
 
 def test_a_channel_that_is_wired_to_nothing_is_no_rail(tmp_path):
     tree = agx_orin() | {f"{INA3221}/in3_label": "NC\n"}
-    assert [rail.name for rail in make_board(tmp_path, tree).describe().rails] == [
+    assert [rail.name for rail in make_board(tmp_path, tree, text="").describe().rails] == [
         "VDD_GPU_SOC",
         "VDD_CPU_CV",
     ]
@@ -97,7 +97,7 @@ def test_the_rails_of_jetpack_4_come_from_its_own_driver(tmp_path):
         f"{iio}/rail_name_0": "VDD_IN\n",
         f"{iio}/rail_name_1": "VDD_CPU_GPU_CV\n",
     }
-    info = make_board(tmp_path, tree).describe()
+    info = make_board(tmp_path, tree, text="").describe()
     assert info.rails == [
         Rail(name="VDD_IN", part="input", in_total=True),
         Rail(name="VDD_CPU_GPU_CV", part="gpu", in_total=False),
@@ -119,7 +119,7 @@ def test_without_readable_sensors_the_first_line_names_the_rails(tmp_path):
 def test_a_board_that_shows_no_rail_at_all_says_so(tmp_path):
     info = make_board(tmp_path, without(agx_orin(), INA3221), text="").describe()
     assert info.rails == []
-    assert [text for text in info.problems if "No power rail" in text]
+    assert [text for text in info.problems if "no power rail can be read" in text]
 
 
 def test_a_board_without_tegrastats_describes_itself_all_the_same(tmp_path):
@@ -132,12 +132,19 @@ def test_a_board_without_tegrastats_describes_itself_all_the_same(tmp_path):
         state_dir=tmp_path,
     ).describe()
     assert info.rails == []
-    assert [text for text in info.problems if "No power rail" in text]
+    assert [text for text in info.problems if "no power rail can be read" in text]
+
+
+def test_what_tegrastats_leaves_out_of_the_sensors_is_no_rail_of_a_run(tmp_path):
+    tree = agx_orin() | {f"{INA3221}/in3_label": "VDDQ_VDD2_1V8AO\n"}
+    rails = make_board(tmp_path, tree).describe().rails
+    assert [rail.name for rail in rails] == ["VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"]
+    assert [rail.step_w for rail in rails] == [0.38, 0.38, None]
 
 
 def test_rails_of_an_unknown_board_make_no_total(tmp_path):
     tree = agx_orin() | {f"{INA3221}/in1_label": "VDD_NEW\n"}
-    info = make_board(tmp_path, tree).describe()
+    info = make_board(tmp_path, tree, text="").describe()
     assert not any(rail.in_total for rail in info.rails)
     assert [text for text in info.problems if "total" in text]
 
@@ -153,7 +160,8 @@ def test_a_tree_with_nothing_in_it_is_described_without_guesses(tmp_path):
     assert (info.kind, info.model, info.l4t, info.jetpack) == ("unknown", "", None, None)
     assert (info.gpu_hz, info.emc_hz, info.cpu_hz, info.rails) == ([], [], [], [])
     assert info.default == OperatingPoint()
-    assert len(info.problems) == 4
+    assert len(info.problems) == 8
+    assert all(": " in text for text in info.problems if "CPU" not in text)
 
 
 @pytest.mark.parametrize(

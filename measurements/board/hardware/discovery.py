@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from measurements.board.hardware.protocol import Files
 from measurements.board.hardware.rails import UNUSED
+from measurements.board.hardware.sampling import is_dummy_zone
 from measurements.board.hardware.sysfs import read_int, read_word
 
 _FAMILY = re.compile(r"(AGX )?(Thor|Orin|Xavier|TX2|TX1|TK1|Nano)(i)?( NX| Nano| 2GB)?")
@@ -21,6 +22,7 @@ _JETPACK_PACKAGE = re.compile(
     r"^Package: nvidia-jetpack\n(?:.+\n)*?Version: ([\w.]+)", re.MULTILINE
 )
 _JETPACK_OF_L4T = {28: "3", 32: "4", 34: "5.0", 35: "5", 36: "6", 38: "7", 39: "7.2"}
+_GATED_MILLIDEGREES = -256_000
 _SHUNT_STEP_UV = 40
 """Least significant bit of the INA3221's shunt voltage."""
 INA3221_LAG_S = 64 * 3 * (1.1e-3 + 1.1e-3)
@@ -44,8 +46,13 @@ def kind(files: Files) -> str:
     """Short name of the board's type: "agx-orin", "orin-nano", "tx2", else its SoC."""
     if found := _FAMILY.search(model(files)):
         return found.group().lower().replace(" ", "-")
-    compatible = read_word(files, "/proc/device-tree/compatible") or "unknown"
-    return compatible.split("\0")[-1].removeprefix("nvidia,")
+    return soc(files) or "unknown"
+
+
+def soc(files: Files) -> str | None:
+    """The chip, e.g. "tegra234": the last word of the device tree's "compatible"."""
+    compatible = read_word(files, "/proc/device-tree/compatible")
+    return compatible.split("\0")[-1].removeprefix("nvidia,") if compatible else None
 
 
 def l4t(files: Files) -> str | None:
@@ -114,3 +121,58 @@ def sensor_lag_s(files: Files) -> float:
     chips = files.glob("/sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*")
     intervals_ms = [read_int(files, f"{chip}/update_interval") for chip in chips]
     return max((ms / 1000 for ms in intervals_ms if ms), default=INA3221_LAG_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A thermal zone; None: its part is switched off, or it may not be read."""
+
+    name: str
+    temp_c: float | None
+
+
+def zones(files: Files) -> list[Zone]:
+    """Every thermal zone that is no dummy, by the kernel's name."""
+    found = []
+    for path in files.glob("/sys/class/thermal/thermal_zone*"):
+        name = read_word(files, f"{path}/type") or path.rsplit("/", 1)[-1]
+        if not is_dummy_zone(name):
+            temp = read_int(files, f"{path}/temp")
+            is_off = temp is None or temp == _GATED_MILLIDEGREES
+            found.append(Zone(name, None if is_off or temp is None else temp / 1000))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Fan:
+    pwm: int | None
+    """0 to 255."""
+    rpm: int | None
+
+
+def fan(files: Files) -> Fan | None:
+    """None: no fan's files are there (it may still turn, at a fixed voltage)."""
+    old = Fan(
+        read_int(files, "/sys/devices/pwm-fan/target_pwm"),
+        read_int(files, "/sys/devices/pwm-fan/rpm_measured"),
+    )
+    named = {read_word(files, f"{d}/name"): d for d in files.glob("/sys/class/hwmon/hwmon*")}
+    pwm, tach = named.get("pwmfan"), named.get("pwm_tach")
+    new = Fan(
+        read_int(files, f"{pwm}/pwm1") if pwm else None,
+        read_int(files, f"{tach}/rpm") if tach else None,
+    )
+    return next((fan for fan in (old, new) if fan != Fan(None, None)), None)
+
+
+_MEMORY_CONTROLS = {
+    "/sys/kernel/debug/bpmp/debug/clk/emc/mrq_rate_locked": "the power processor's lock",
+    "/sys/kernel/debug/clk/override.emc/clk_rate": "Tegra210's override.emc",
+    "/sys/class/devfreq/bwmgr/min_freq": "Thor's bwmgr",
+}
+
+
+def memory_control(files: Files) -> tuple[str, str] | None:
+    """The kind of memory clock control that this board shows, and its file."""
+    found = ((n, p) for p, n in _MEMORY_CONTROLS.items() if read_int(files, p) is not None)
+    return next(found, None)

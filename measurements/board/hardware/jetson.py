@@ -12,6 +12,7 @@ from pathlib import Path
 
 from measurements.board.hardware import discovery, throttling
 from measurements.board.hardware.clocks import RESTORE_FILE, Clocks
+from measurements.board.hardware.findings import Finding, Seen
 from measurements.board.hardware.ina3221 import Ina3221Sampler
 from measurements.board.hardware.power_mode import Nvpmodel, power_mode
 from measurements.board.hardware.protocol import (
@@ -24,7 +25,7 @@ from measurements.board.hardware.protocol import (
 )
 from measurements.board.hardware.rails import rail_part, total_of
 from measurements.board.hardware.sampling import TegrastatsSampler
-from measurements.board.hardware.survey import Finding, Seen, survey
+from measurements.board.hardware.survey import survey
 from measurements.board.hardware.tegrastats import Line, parse
 from measurements.board.load.protocol import Load
 from measurements.messages import BoardInfo, NetworkFeatures, OperatingPoint, Provenance, Rail
@@ -32,6 +33,7 @@ from measurements.messages import BoardInfo, NetworkFeatures, OperatingPoint, Pr
 LoadFactory = Callable[[NetworkFeatures, int, int], Load]
 """(network, batch size, seed) -> what serves it."""
 
+NOT_HELD_AGAIN = "The point that was applied here could not be held again after a restart."
 _FIRST_LINE_INTERVAL_MS = 100
 _FIRST_LINE_WITHIN_S = 3.0
 
@@ -82,7 +84,8 @@ class JetsonBoard:
         self._provenance_note = provenance_note
         self._clocks = clocks or Clocks(files, clock, restore_file=state_dir / RESTORE_FILE)
         self._clocks.restore_left_over()
-        self._default = self._clocks.point()
+        self._default = self._clocks.default_point()
+        self._stands = self._clocks.resume()
         self._rails: list[Rail] | None = None
         self._line: Line | None = None
         self._findings: list[Finding] | None = None
@@ -104,12 +107,13 @@ class JetsonBoard:
             rails=rails,
             sensor_lag_s=discovery.sensor_lag_s(self._files),
             software=self._software(),
-            problems=[found.problem for found in self.survey() if found.ok is False],
+            problems=[found.problem for found in self.survey() if found.ok is False]
+            + ([] if self._stands else [NOT_HELD_AGAIN]),
             needs_network_file=self._needs_network_file,
         )
 
     def _software(self) -> dict[str, str]:
-        """What may change a measurement: kernel, power mode and how far it was verified, sampler."""
+        """What may change a measurement: kernel, power mode, sampler."""
         found = {"sampler": "ina3221" if self._ticks else "tegrastats"}
         if mode := power_mode(self._files, self._nvpmodel):
             found["nvpmodel"] = str(mode)
@@ -123,6 +127,12 @@ class JetsonBoard:
 
     def holding(self, point: OperatingPoint) -> AbstractContextManager[OperatingPoint]:
         return self._clocks.holding(point)
+
+    def apply(self, point: OperatingPoint) -> OperatingPoint:
+        return self._clocks.apply(point)
+
+    def roll_back(self) -> OperatingPoint:
+        return self._clocks.roll_back()
 
     @contextmanager
     def sampling(self, interval_ms: int) -> Iterator[Sampler]:

@@ -57,3 +57,43 @@ def rail_part(name: str) -> RailPart:
         if any(word in name for word in words):
             return part
     return "other"
+
+
+_MODULE_INPUTS = ("VDD_IN", "POM_5V_IN")
+_BOARD_INPUTS = ("VIN", "VDD_MUX")
+_OF_THE_CARRIER = (
+    "VDD_5V0_IO_SYS", "VDD_3V3_SYS", "VDD_3V3_IO_SLP", "VDD_1V8_IO", "VDD_3V3_SYS_M2",
+)  # fmt: skip
+_INSIDE = {"VIN_SYS_5V0": ("VDDQ_VDD2_1V8AO",)}
+"""Further rails that feed others."""
+
+
+def counted_twice(names: Iterable[str]) -> tuple[str, str] | None:
+    """Two rails among `names` of which the first feeds the second; None: no power twice."""
+    present = list(names)
+    pairs = ((parent, child) for parent in present for child in present)
+    return next((pair for pair in pairs if _feeds(*pair)), None)
+
+
+def _feeds(parent: str, child: str) -> bool:
+    if parent == child or child in _BOARD_INPUTS:
+        return False
+    if parent in _BOARD_INPUTS:
+        return True
+    if parent in _MODULE_INPUTS:
+        return child not in _OF_THE_CARRIER
+    return child in _INSIDE.get(parent, ())
+
+
+def unseen(total: Iterable[str]) -> str:
+    """What no sensor of the rails in `total` sees, in a sentence or two."""
+    names = set(total)
+    if not names:
+        return "Which power these rails add up to is not known."
+    if names & set(_BOARD_INPUTS):
+        return "The power supply's own loss is in no number here."
+    seen = "module's input" if names & set(_MODULE_INPUTS) else "module's supply rails"
+    return (
+        f"The sensors sit at the {seen}: the carrier board with its ports, drives and mostly the "
+        "fan, and the power supply's loss, are in no number here."
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from . import tree
 
 _DEBUGFS = "sys/kernel/debug"
-_OF_THE_HOST = ("etc/nv_tegra_release", "var/lib/dpkg", "var/lib/nvpmodel", "etc/nvpmodel.conf")
+_OF_THE_HOST = ("etc/nv_tegra_release", "var/lib/dpkg")
 """What a plain container has not got."""
 
 
