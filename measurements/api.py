@@ -26,6 +26,7 @@ from measurements.builtin_networks import NoFile, ensure_file
 from measurements.messages import (
     MAX_RECORD_BYTES,
     MEDIA_TYPE,
+    Applied,
     BoardInfo,
     ClaimReply,
     Heartbeat,
@@ -127,6 +128,15 @@ def record(request: HttpRequest, device: Device, run_id: uuid.UUID) -> HttpRespo
     except recording.RecordRefused as error:
         raise Refused(422, str(error)) from error
     return JsonResponse({"status": "stored" if stored else "superseded"})
+
+
+@for_boards("POST")
+def applied(request: HttpRequest, device: Device) -> HttpResponse:
+    """What the board did with its last order; an answer to an older one changes nothing."""
+    answer = _message(request, Applied)
+    application = get_object_or_404(device.applications, pk=answer.application)
+    application.answered(answer)
+    return HttpResponse(status=204)
 
 
 @for_boards("GET")

@@ -8,6 +8,7 @@ urlpatterns = [
     path("healthz", api.health, name="health"),
     path("api/v1/boards/<slug:name>/register", api.register, name="api_register"),
     path("api/v1/boards/<slug:name>/heartbeat", api.heartbeat, name="api_heartbeat"),
+    path("api/v1/boards/<slug:name>/applied", api.applied, name="api_applied"),
     path("api/v1/runs/<uuid:run_id>/claim", api.claim, name="api_claim"),
     path("api/v1/runs/<uuid:run_id>/record", api.record, name="api_record"),
     path("api/v1/networks/<str:sha256>", api.network_file, name="api_network"),
@@ -16,6 +17,7 @@ urlpatterns = [
     path("runs/<uuid:run_id>/", views.run_detail, name="run"),
     path("runs/<uuid:run_id>/repeat/", views.run_repeat, name="run_repeat"),
     path("runs/<uuid:run_id>/manifest.json", views.run_manifest, name="run_manifest"),
+    path("arrival-traces/", views.arrival_traces, name="arrival_traces"),
     path("networks/", views.network_list, name="networks"),
     path("networks/upload/", views.network_upload, name="network_upload"),
     path("networks/<int:pk>/", views.network_detail, name="network"),
@@ -24,6 +26,13 @@ urlpatterns = [
     path("devices/new/replay/", views.replay_board_new, name="replay_board_new"),
     path("devices/<slug:name>/", views.device_detail, name="device"),
     path("devices/<slug:name>/replay-table.json", views.replay_table, name="replay_table"),
+    path("devices/<slug:name>/calibrate/", views.calibration_new, name="calibration_new"),
+    path("devices/<slug:name>/calibrate/queue/", views.calibration_queue, name="calibration_queue"),
+    path("devices/<slug:name>/sampler-check/", views.overhead_new, name="overhead_new"),
+    path("calibrations/<int:pk>/", views.calibration_detail, name="calibration"),
+    path(
+        "calibrations/<int:pk>/withdraw/", views.calibration_withdraw, name="calibration_withdraw"
+    ),
     path("devices/<slug:name>/token/", views.device_token, name="device_token"),
     path(
         "devices/<slug:name>/token/<int:pk>/revoke/",

@@ -21,7 +21,7 @@ __all__ = ["NothingMeasured", "Prediction", "ask", "expected_gain_j", "predict"]
 
 FIRST = 2
 """Points before the model is asked: the fastest, then the one farthest from it."""
-CANDIDATES = 800
+CANDIDATES = 500
 """Of a larger space so many points are looked at closely: the best by each model's first guess."""
 
 

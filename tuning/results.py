@@ -194,16 +194,17 @@ def less(result: Result, than: Result) -> Difference | None:
 
 
 def progress(sweep: Sweep) -> Progress:
-    states = dict.fromkeys(Trial.State.values, 0)
-    for state in sweep.trials.own().order_by().values_list("state", flat=True):
-        states[state] += 1
+    states, taken_over = dict.fromkeys(Trial.State.values, 0), 0
+    for state, was_taken in sweep.trials.order_by().values_list("state", "taken_over"):
+        states[state] += not was_taken
+        taken_over += was_taken
     return Progress(
         asked=sum(states.values()),
         observed=states[Trial.State.OBSERVED],
         given_up=states[Trial.State.GIVEN_UP],
         board_s=sweep.board_s(),
         runs=TrialRun.objects.filter(trial__sweep=sweep).count(),
-        taken_over=sweep.trials.filter(taken_over=True).count(),
+        taken_over=taken_over,
     )
 
 

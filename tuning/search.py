@@ -112,17 +112,15 @@ def _measure(trial: Trial, device: Device) -> None:
         then=OBSERVE,
         created_by=sweep.created_by,
         batch_size=values.get("batch_size", 1),
-        arrivals=sweep.arrivals,
-        rate_hz=sweep.rate_hz,
-        requests_asked=sweep.requests,
-        sample_interval_ms=sweep.sample_interval_ms,
-        seed=_seed(sweep.seed, trial.number, repeat),
+        seed=seed_of(sweep.seed, trial.number, repeat),
+        gate_reference_c=sweep.gate_reference_c(device),
+        **sweep.load(),
         **{name: values.get(name) for name in POINT_FIELDS},
     )
     trial.trial_runs.create(run=run)
     transaction.on_commit(partial(measurement_tasks.dispatch.delay, device.pk), robust=True)
 
 
-def _seed(sweep_seed: int, number: int, repeat: int) -> int:
+def seed_of(sweep_seed: int, number: int, repeat: int) -> int:
     """Distinct for each run of a sweep, and the same again for the same run."""
     return (sweep_seed * 1_000_003 + number * 101 + repeat) % 2**31

@@ -26,7 +26,7 @@ from tuning.coordinates import Coordinates
 
 Floats = NDArray[np.float64]
 
-DRAWS = 48
+DRAWS = 32
 ROUNDS = (0.7, 0.4, 0.25)
 """Spread of each round of local search, in standard deviations of the prior."""
 PARENTS = 8

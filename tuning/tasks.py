@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from tuning import search
+from tuning import search, verifying
 
-from .models import Sweep, Trial
+from .models import Sweep, Trial, Verification
 
 
 @shared_task(ignore_result=True)
@@ -23,6 +23,12 @@ def observe(run_id: str) -> None:
 
 
 @shared_task(ignore_result=True)
+def verify(run_id: str) -> None:
+    """Sent by measurements when a run of a verification has ended."""
+    verifying.observe(run_id)
+
+
+@shared_task(ignore_result=True)
 def tick() -> None:
     """Notice boards that went away or came back, and what messages were lost."""
     for sweep in Sweep.objects.filter(state=Sweep.State.WAITING).select_related("device"):
@@ -35,3 +41,6 @@ def tick() -> None:
             search.advance(sweep.pk)
         else:
             sweep.wait()
+    running = Verification.objects.filter(state=Verification.State.RUNNING)
+    for pk in running.values_list("pk", flat=True):
+        verifying.advance(pk)

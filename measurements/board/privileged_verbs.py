@@ -62,6 +62,8 @@ class Keeper:
         self._holder: object | None = None
         if self._clocks.restore_left_over():
             log.warning("restored the clocks that were left held")
+        if not self._clocks.resume():
+            log.error("the applied point could not be held again")
 
     def tables(self) -> Tables:
         clocks = self._clocks
@@ -71,6 +73,17 @@ class Keeper:
 
     def point(self) -> OperatingPoint:
         return self._clocks.point()
+
+    def default(self) -> OperatingPoint:
+        return self._clocks.default_point()
+
+    def stand(self, point: OperatingPoint | None) -> OperatingPoint:
+        """Apply `point`, or roll back (None); refused while clocks are held for a run."""
+        if self._holder is not None:
+            raise Refused("clocks are held for a run")
+        held = self._clocks.roll_back() if point is None else self._clocks.apply(point)
+        log.info("rolled back to %s" if point is None else "applied %s", held)
+        return held
 
     def read(self, name: str) -> str:
         if name not in READINGS:
@@ -107,6 +120,9 @@ class Session:
             "tables": self._tables,
             "point": self._point,
             "hold": self._hold,
+            "default": self._default,
+            "apply": self._apply,
+            "roll-back": self._roll_back,
             "restore": self._restore,
             "read": self._read,
         }
@@ -184,6 +200,17 @@ class Session:
     def _point(self, words: list[str]) -> OperatingPoint:
         _expect(words, 0)
         return self._keeper.point()
+
+    def _default(self, words: list[str]) -> OperatingPoint:
+        _expect(words, 0)
+        return self._keeper.default()
+
+    def _apply(self, words: list[str]) -> OperatingPoint:
+        return self._keeper.stand(point_of(words))
+
+    def _roll_back(self, words: list[str]) -> OperatingPoint:
+        _expect(words, 0)
+        return self._keeper.stand(None)
 
     def _read(self, words: list[str]) -> str:
         _expect(words, 1)

@@ -25,6 +25,7 @@ import msgspec
 from measurements.board.spool import Spool
 from measurements.messages import (
     MEDIA_TYPE,
+    Applied,
     BoardInfo,
     ClaimReply,
     Heartbeat,
@@ -189,6 +190,10 @@ class Uplink:
         if answer.status in NOT_WANTED:
             raise NotWanted(answer.text)
         return _message(_ok(answer), ClaimReply).attempt
+
+    def applied(self, answer: Applied) -> None:
+        """Raises: Unreachable, Refused."""
+        _ok(self._server.ask("POST", f"{self._board}/applied", encode(answer)))
 
     def deliver(self, spool: Spool) -> bool:
         """Offer every record in the spool to the server; True if none is left waiting.

@@ -1,4 +1,6 @@
-"""The board worker: a Celery app with one task, `board.measure`, and one queue, its own.
+"""The board worker: a Celery app with one queue, its own, and two tasks.
+
+`board.measure` carries out a plan; `board.apply` holds a point for good, or rolls it back.
 
     python -m measurements.board.worker --name NAME --server URL --broker-file FILE \\
         --token-file FILE --state-dir DIR --board jetson|host|emulated:KIND|replay:TABLE \\
@@ -20,7 +22,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from celery import Celery, signals
@@ -31,12 +33,13 @@ from measurements.board.hardware.helper import SOCKET
 from measurements.board.hardware.protocol import SamplerName
 from measurements.board.live import Live
 from measurements.board.load.choice import GRAMMAR
+from measurements.board.orders import Orders
 from measurements.board.reports import Deliveries, Presence
 from measurements.board.spool import Spool
 from measurements.board.station import Station
 from measurements.board.status import Status
 from measurements.board.uplink import Server, Uplink, require_secure
-from measurements.messages import VERSION, Plan
+from measurements.messages import VERSION, Plan, Standing
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +122,8 @@ def _work(options: argparse.Namespace, stack: ExitStack) -> Celery:
         deliveries=deliveries,
         live=live,
     )
-    app = _app(broker_url, options.name, station, status)
+    orders = Orders(board, status=status, uplink=uplink)
+    app = _app(broker_url, options.name, station, orders, status)
     _end_with_any_thread()
     for companion in (presence, deliveries, live):
         companion.start()
@@ -127,7 +131,7 @@ def _work(options: argparse.Namespace, stack: ExitStack) -> Celery:
     return app
 
 
-def _app(broker_url: str, name: str, station: Station, status: Status) -> Celery:
+def _app(broker_url: str, name: str, station: Station, orders: Orders, status: Status) -> Celery:
     # No fixups: one of them would load Django wherever DJANGO_SETTINGS_MODULE happens to be set.
     app = Celery("polyweb.board", broker=broker_url, set_as_current=False, fixups=[])
     app.conf.update(broker.celery_options(name))
@@ -135,7 +139,11 @@ def _app(broker_url: str, name: str, station: Station, status: Status) -> Celery
 
     @app.task(name="board.measure")  # type: ignore[untyped-decorator]
     def measure(plan: dict[str, Any]) -> None:
-        station.measure(read_plan(plan, name))
+        station.measure(read_message(plan, Plan, name))
+
+    @app.task(name="board.apply")  # type: ignore[untyped-decorator]
+    def apply(order: dict[str, Any]) -> None:
+        orders.carry_out(read_message(order, Standing, name))
 
     def stop(**_: object) -> None:
         status.is_stopping = True
@@ -144,18 +152,21 @@ def _app(broker_url: str, name: str, station: Station, status: Status) -> Celery
     return app
 
 
-def read_plan(builtins: dict[str, Any], name: str) -> Plan:
-    """The plan that a Celery message carried.
+M = TypeVar("M", Plan, Standing)
+
+
+def read_message(builtins: dict[str, Any], kind: type[M], name: str) -> M:
+    """The plan or order that a Celery message carried.
 
     Raises:
         ValueError: It is malformed, of another version, or for another board.
     """
-    plan = msgspec.convert(builtins, Plan)
-    if plan.version != VERSION:
-        raise ValueError(f"plan of version {plan.version}; this worker speaks {VERSION}")
-    if plan.device != name:
-        raise ValueError(f"plan for {plan.device}; this is {name}")
-    return plan
+    message = msgspec.convert(builtins, kind)
+    if message.version != VERSION:
+        raise ValueError(f"plan of version {message.version}; this worker speaks {VERSION}")
+    if message.device != name:
+        raise ValueError(f"plan for {message.device}; this is {name}")
+    return message
 
 
 def _end_with_any_thread() -> None:

@@ -69,7 +69,10 @@ class Sweep(models.Model):
     trace = models.ForeignKey(
         ArrivalTrace, null=True, on_delete=models.PROTECT, related_name="sweeps"
     )
-    requests = models.PositiveIntegerField(default=1000)
+    requests = models.PositiveIntegerField(default=1000, help_text="At most, or exactly")
+    half_width_percent = models.FloatField(
+        null=True, help_text="A run ends once its energy is known so well; NULL: fixed requests"
+    )
     sample_interval_ms = models.PositiveIntegerField(default=50)
     strategy = models.CharField(max_length=10, choices=Strategy, default=Strategy.POLYWEB)
     seed = models.BigIntegerField(default=0)
@@ -133,8 +136,31 @@ class Sweep(models.Model):
             "rate_hz": self.rate_hz,
             "trace": self.trace,
             "requests_asked": self.requests,
+            "half_width_percent": self.half_width_percent,
+            "slo_quantile": QUANTILES.get(self.slo_statistic) if self.slo_ms else None,
             "sample_interval_ms": self.sample_interval_ms,
         }
+
+    def gate_reference_c(self, device: Device) -> float | None:
+        """How warm `device` was before the first run here: later ones begin as warm."""
+        runs = Run.objects.done().filter(trial_run__trial__sweep=self, device=device)
+        known = runs.filter(temp_before_c__isnull=False).order_by("finished_at")
+        return known.values_list("temp_before_c", flat=True).first()
+
+    def board_s_beside_fixed(self) -> tuple[float, float]:
+        """Board seconds of its adaptive done runs, and an estimate with the fixed 1,000 requests.
+
+        Each run's own pace gives the estimate; two zeros if there is no such run.
+        """
+        runs = Run.objects.done().filter(
+            trial_run__trial__in=self.trials.own(), half_width_percent__isnull=False
+        )
+        each_s = (F("window_end_s") - F("window_start_s")) / F("requests_served")
+        more_s = each_s * (Value(float(FIXED_REQUESTS)) - F("requests_served"))
+        sums = runs.filter(window_end_s__isnull=False).aggregate(
+            took=models.Sum("board_s"), fixed=models.Sum(F("board_s") + more_s)
+        )
+        return sums["took"] or 0.0, sums["fixed"] or 0.0
 
     @property
     def standing(self) -> str:

@@ -48,3 +48,36 @@ def test_another_seed_asks_in_another_order():
     grid = space(a=THIRTEEN, b=THIRTEEN)
     firsts = {ask("random", Question(grid, seed, None, [])) for seed in range(20)}
     assert len(firsts) > 10
+
+
+def test_the_papers_tx2_space_has_5005_points():
+    tx2 = space(
+        gpu_min_hz=THIRTEEN,
+        gpu_max_hz=THIRTEEN,
+        emc_hz=tuple(range(11)),
+        batch_size=(1, 2, 4, 8, 16),
+    )
+    assert len(tx2) == 5005
+
+
+@pytest.mark.parametrize(
+    ("names", "values"),
+    [(("batch_size", "power_limit_w"), (4, 9)), (("cores", "cpu", "gpu", "mem"), (4, 12, 4, 4))],
+)
+def test_other_knobs_are_just_other_axes(names: tuple[str, ...], values: tuple[int, ...]):
+    axes = dict(zip(names, (tuple(range(1, n + 1)) for n in values), strict=True))
+    size = 1
+    for n in values:
+        size *= n
+    assert len(space(**axes)) == size
+
+
+def test_a_space_of_points_has_holes_where_there_are_none():
+    holed = Space.of_points(("a", "b"), [(2, 1), (1, 1), (1, 2)])
+    assert holed.points == ((1, 1), (1, 2), (2, 1))
+    assert [axis.values for axis in holed.axes] == [(1, 2), (1, 2)]
+
+
+def test_a_points_index_is_its_place():
+    grid = space(a=THIRTEEN, b=(3, 5))
+    assert all(grid.points[i] == point for point, i in grid.index.items())

@@ -17,6 +17,7 @@ from tuning.forms import LaunchForm
 from tuning.models import Sweep
 
 SEVERAL = (
+    "also_on",
     "batch_sizes",
     "gpu_min_hz_values",
     "gpu_max_hz_values",

@@ -13,7 +13,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from measurements import browsing
 from measurements.browsing import Column, FilterRow
-from measurements.models import Device, Network
+from measurements.models import Device, Network, Run
+from measurements.models.calibrations import outside
 from measurements.roles import OPERATOR, role_required
 from tuning import figures, results, search, tasks
 from tuning.models import Sweep, Trial
@@ -131,6 +132,7 @@ def _standing(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
         "points": len(space),
         "best": best,
         "default": default,
+        "outside": best and outside(Run.objects.get(pk=best.run_id)),
         "difference": default and results.less(best, default),
         "progress": progress,
         "planned": planned,

@@ -3,18 +3,21 @@
 Only the knobs that the board shows are written, and only with values of its own tables.
 The state from before is on disk before the first write, so that the clocks that a killed
 worker left behind are restored at its next start, or by `measurements.board.restore`.
+
+A point can also be applied: then it stands, restarts included, until it is rolled back. What
+is held for a run starts from the state before that all the same, so that "left as found"
+means the board's default; afterwards the applied point is back.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
+from measurements.board.hardware import clock_state
+from measurements.board.hardware.clock_state import Standing, State
 from measurements.board.hardware.knobs import find_cpus, find_gate, find_gpu, find_memory
 from measurements.board.hardware.protocol import Clock, Files, PointNotHeld
 from measurements.messages import OperatingPoint
@@ -27,18 +30,8 @@ _SETTLE_S = 0.5
 _POLL_S = 0.005
 
 
-class RestoreFileDamaged(OSError):
-    """What the clocks were before is not known any more."""
-
-
-class State(msgspec.Struct, frozen=True, kw_only=True):
-    """What to go back to: limits in Hz, the gate's word; None: not there, or not to be touched."""
-
-    gpu_hz: tuple[int, int] | None
-    gpu_gate: str | None
-    emc_hz: int | None
-    """None: governed."""
-    cpus_hz: dict[str, tuple[int, int]]
+STANDING_FILE = "clocks-applied.json"
+"""Beside the restore file, while an applied point stands."""
 
 
 class Clocks:
@@ -52,6 +45,7 @@ class Clocks:
         self._files = files
         self._clock = clock
         self._restore_file = restore_file
+        self._standing_file = restore_file.with_name(STANDING_FILE)
         self._gpu = find_gpu(files)
         self._gate = find_gate(files, self._gpu) if self._gpu else None
         self._memory = find_memory(files)
@@ -82,13 +76,69 @@ class Clocks:
                 (the restore file stays).
         """
         self.restore_left_over()
-        self._check(point)
+        base = self._base()
+        self._check(point, base)
         before = self._state()
-        self._save(before)
+        clock_state.save(self._restore_file, before)
         try:
+            self._put(base)
             yield self._hold(point)
         finally:
             self._go_back(before)
+
+    def default_point(self) -> OperatingPoint:
+        """The limits as they were before any point was applied."""
+        return self._base().point()
+
+    def apply(self, point: OperatingPoint) -> OperatingPoint:
+        """Hold `point` until it is rolled back, whatever is restarted; what was read back.
+
+        Raises:
+            PointNotHeld, ValueError, OSError: As `holding`; what stood before stands again.
+        """
+        self.restore_left_over()
+        base, before = self._base(), self._state()
+        self._check(point, base)
+        clock_state.save(self._restore_file, before)
+        try:
+            self._put(base)
+            held = self._hold(point)
+            clock_state.save(self._standing_file, Standing(before=base, point=point))
+        except (OSError, PointNotHeld):
+            self._go_back(before)
+            raise
+        clock_state.drop(self._restore_file)
+        return held
+
+    def roll_back(self) -> OperatingPoint:
+        """Go back to the state before anything was applied; what was read back.
+
+        Raises:
+            OSError: A clock cannot be written; it is tried again at the next start.
+        """
+        self.restore_left_over()
+        base = self._base()
+        clock_state.save(self._restore_file, base)
+        clock_state.drop(self._standing_file)
+        self._go_back(base)
+        return self.point()
+
+    def resume(self) -> bool:
+        """Hold an applied point again after a restart; False if it did not take."""
+        if (
+            standing := clock_state.read_standing(self._standing_file)
+        ) is None or self._differences(standing.point) == []:
+            return True
+        try:
+            self._hold(standing.point)
+        except PointNotHeld:
+            return False
+        return True
+
+    def _base(self) -> State:
+        """The state that points are held from: the one before an applied point, or the present."""
+        standing = clock_state.read_standing(self._standing_file)
+        return standing.before if standing else self._state()
 
     def restore_left_over(self) -> bool:
         """Restore what a killed worker left held; False if nothing was left.
@@ -97,12 +147,8 @@ class Clocks:
             OSError: A clock cannot be written; the restore file stays.
             RestoreFileDamaged: An OSError too.
         """
-        if not self._restore_file.exists():
+        if (state := clock_state.read_state(self._restore_file)) is None:
             return False
-        try:
-            state = msgspec.json.decode(self._restore_file.read_bytes(), type=State)
-        except msgspec.DecodeError as damage:
-            raise RestoreFileDamaged(f"{self._restore_file}: {damage}") from damage
         self._go_back(state)
         return True
 
@@ -111,7 +157,7 @@ class Clocks:
         pair = pairs.pop() if len(pairs) == 1 else None
         return pair[0] if pair and pair[0] == pair[1] else None
 
-    def _check(self, point: OperatingPoint) -> None:
+    def _check(self, point: OperatingPoint, base: State) -> None:
         for name, hz, legal_hz in (
             ("GPU", point.gpu_min_hz, self.gpu_hz),
             ("GPU", point.gpu_max_hz, self.gpu_hz),
@@ -120,17 +166,13 @@ class Clocks:
         ):
             if hz is not None and hz not in legal_hz:
                 raise ValueError(f"{hz} Hz is not one of this board's {name} clocks")
-        low_hz, high_hz = self._gpu_target(point) or (0, 0)
+        low_hz, high_hz = clock_state.with_limits(base.gpu_hz, point) or (0, 0)
         if low_hz > high_hz:
             raise ValueError(f"the GPU's lower limit {low_hz} Hz is above its upper {high_hz} Hz")
 
     def _gpu_target(self, point: OperatingPoint) -> tuple[int, int] | None:
         """The GPU limits to write; a limit that the point leaves open stays. None: leave both."""
-        now = self._gpu.read(self._files) if self._gpu else None
-        if now is None or (point.gpu_min_hz is None and point.gpu_max_hz is None):
-            return None
-        low_hz = now[0] if point.gpu_min_hz is None else point.gpu_min_hz
-        return low_hz, now[1] if point.gpu_max_hz is None else point.gpu_max_hz
+        return clock_state.with_limits(self._gpu.read(self._files) if self._gpu else None, point)
 
     def _hold(self, point: OperatingPoint) -> OperatingPoint:
         try:
@@ -190,18 +232,13 @@ class Clocks:
             cpus_hz={name: pair for name, pair in limits.items() if pair},
         )
 
-    def _save(self, state: State) -> None:
-        """Put `state` on the disk for good: the file whole or not at all, its name too."""
-        new = self._restore_file.with_suffix(".new")
-        with new.open("wb") as file:
-            file.write(msgspec.json.encode(state))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._restore_file)
-        _sync_directory(self._restore_file.parent)
-
     def _go_back(self, state: State) -> None:
-        """Write `state`, each knob whatever happens to the others, then drop the restore file.
+        """Write `state`, then drop the restore file."""
+        self._put(state)
+        clock_state.drop(self._restore_file)
+
+    def _put(self, state: State) -> None:
+        """Write `state`, each knob whatever happens to the others; the first failure is raised.
 
         The clocks have settled when this returns (or never will): the memory's rate is read
         from the clock itself, and whoever saves it next must not save where it comes from.
@@ -215,8 +252,6 @@ class Clocks:
         if errors:
             raise errors[0]
         self._wait_until(lambda: self._state() == state)
-        self._restore_file.unlink()
-        _sync_directory(self._restore_file.parent)
 
     def _steps_back(self, state: State) -> Iterator[Callable[[], None]]:
         files, gpu, gate, memory = self._files, self._gpu, self._gate, self._memory
@@ -230,11 +265,3 @@ class Clocks:
                 yield partial(limits.write, files, *pair)
         if gate and state.gpu_gate and gate.read(files) != state.gpu_gate:
             yield partial(gate.write, files, state.gpu_gate)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

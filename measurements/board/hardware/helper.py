@@ -7,6 +7,9 @@ request gets one line back: `ok JSON`, `refused JSON` (not in the board's tables
     tables                        the clocks that may be set, in Hz
     point                         the clocks as they stand
     hold KNOB HZ [KNOB HZ ...]    hold these until `restore`, or until the connection ends
+    default                       the clocks as they were before any point was applied
+    apply KNOB HZ [KNOB HZ ...]   hold these until `roll-back`, restarts included
+    roll-back                     put back what was before `apply`
     restore                       put back what this connection held
     read NAME                     one of the files in READINGS
     tegrastats MS                 run it; its lines follow until the connection ends
@@ -210,14 +213,28 @@ class PrivilegedClocks:
         finally:
             connection.close()
 
+    def default_point(self) -> OperatingPoint:
+        return msgspec.convert(self._helper.ask("default"), OperatingPoint)
+
+    def apply(self, point: OperatingPoint) -> OperatingPoint:
+        """Raises: as `Clocks.apply`; Refused if another connection holds clocks."""
+        return msgspec.convert(self._helper.ask(hold_request(point, "apply")), OperatingPoint)
+
+    def roll_back(self) -> OperatingPoint:
+        return msgspec.convert(self._helper.ask("roll-back"), OperatingPoint)
+
+    def resume(self) -> bool:
+        """The helper did so when it started, or said in its log why not."""
+        return True
+
     def restore_left_over(self) -> bool:
         """The helper did so when it started."""
         return False
 
 
-def hold_request(point: OperatingPoint) -> str:
+def hold_request(point: OperatingPoint, verb: str = "hold") -> str:
     values = {knob: getattr(point, field) for knob, field in KNOBS.items()}
-    return " ".join(["hold", *(f"{knob} {hz}" for knob, hz in values.items() if hz is not None)])
+    return " ".join([verb, *(f"{knob} {hz}" for knob, hz in values.items() if hz is not None)])
 
 
 class PrivilegedTegrastats:

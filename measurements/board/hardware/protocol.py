@@ -135,8 +135,41 @@ class ClockControl(Protocol):
     def holding(self, point: OperatingPoint) -> AbstractContextManager[OperatingPoint]:
         """See `Board.holding`."""
 
+    def default_point(self) -> OperatingPoint:
+        """The limits as they were before any point was applied."""
+
+    def apply(self, point: OperatingPoint) -> OperatingPoint:
+        """See `Standable.apply`."""
+
+    def roll_back(self) -> OperatingPoint:
+        """See `Standable.roll_back`."""
+
+    def resume(self) -> bool:
+        """Hold an applied point again after a restart; False if it did not take."""
+
     def restore_left_over(self) -> bool:
         """Restore what a killed worker left held; False if nothing was left.
+
+        Raises:
+            OSError: A clock cannot be written.
+        """
+
+
+@runtime_checkable
+class Standable(Protocol):
+    """A board that can be told to hold a point for good."""
+
+    def apply(self, point: OperatingPoint) -> OperatingPoint:
+        """Hold `point` until it is rolled back, restarts included; what was read back.
+
+        Raises:
+            PointNotHeld: A clock did not take; what stood before stands again.
+            ValueError: A value is not in the board's own tables.
+            OSError: What is to be restored could not be saved, or not be restored.
+        """
+
+    def roll_back(self) -> OperatingPoint:
+        """Go back to the state before anything was applied; what was read back.
 
         Raises:
             OSError: A clock cannot be written.

@@ -1,0 +1,38 @@
+"""A verification as a figure: what each block says, and what all say together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from measurements.figures import TEMPLATE
+from tuning.pairs import Comparison
+
+TOKENS = ("--accent", "--rail-memory", "--rail-cpu")
+
+
+def savings(comparisons: Sequence[Comparison]) -> go.Figure:
+    """Energy saved in percent: a dot a block, and the mean of all with its 95 % interval."""
+    figure = go.Figure()
+    for token, one in zip(TOKENS, comparisons, strict=False):
+        blocks = [f"block {number}" for number in range(1, len(one.saved.pairs) + 1)]
+        percent = [100 * pair for pair in one.saved.pairs]
+        mean, none = 100 * one.saved.value, [0.0] * len(blocks)
+        above, below = 100 * one.saved.high - mean, mean - 100 * one.saved.low
+        interval = {"array": [*none, above], "arrayminus": [*none, below]}
+        figure.add_trace(
+            go.Scatter(
+                name=f"against {one.arm.words}",
+                x=[*blocks, "all"],
+                y=[*percent, mean],
+                mode="markers",
+                marker={"size": [7] * len(blocks) + [11]},
+                error_y={"type": "data", "symmetric": False, **interval},
+                hovertemplate="%{x}: %{y:.2f} %<extra>%{fullData.name}</extra>",
+                meta={"token": token},
+            )
+        )
+    title = {"text": "Energy saved per request (%)"}
+    figure.update_layout(template=TEMPLATE, yaxis={"title": title})
+    return figure

@@ -1,0 +1,48 @@
+"""A sweep again with another question: every observation is taken over, none is measured twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+
+from measurements.models import Run
+from tuning import launching, tasks
+from tuning.models import Sweep, SweepAxis, TrialRun
+
+ASKED_ANEW = ("name", "objective", "slo_statistic", "slo_ms", "strategy", "budget_trials")
+
+
+@transaction.atomic
+def fork(source: Sweep, cleaned: dict[str, Any], *, by: AbstractUser) -> Sweep:
+    """A new running sweep over the space and load of `source`, with the limit in `cleaned`.
+
+    Its trials begin with all that `source` has observed so far, in the same order.
+    """
+    copied = {field: getattr(source, field) for field in launching.COPIED}
+    minutes = cleaned["budget_minutes"]
+    values = copied | {field: cleaned[field] for field in ASKED_ANEW}
+    sweep = Sweep.objects.create(
+        **values,
+        forked_from=source,
+        budget_board_s=None if minutes is None else minutes * 60,
+        created_by=by,
+    )
+    sweep.others.set(source.others.all())
+    SweepAxis.objects.bulk_create(
+        SweepAxis(sweep=sweep, position=axis.position, name=axis.name, values=axis.values)
+        for axis in source.axes.all()
+    )
+    _take_over(source, sweep)
+    tasks.advance.delay_on_commit(sweep.pk)
+    return sweep
+
+
+def _take_over(source: Sweep, sweep: Sweep) -> None:
+    for number, trial in enumerate(source.trials.observed(), start=1):
+        mine = sweep.trials.create(
+            number=number, values=trial.values, state=trial.state, taken_over=True
+        )
+        done = trial.trial_runs.filter(run__state=Run.State.DONE).order_by("pk")
+        TrialRun.objects.bulk_create(TrialRun(trial=mine, run_id=link.run_id) for link in done)
