@@ -12,12 +12,19 @@ from measurements.models import ArrivalTrace, Device, Network, Run
 from measurements.statistics import fewest_for_upper_bound
 from tuning import knobs
 from tuning.models import Sweep
+from tuning.models.sweeps import QUANTILES
 from tuning.space import Axis
 from tuning.strategies import STRATEGIES
 
-QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 MOST_POINTS = 100_000
 MOST_REQUESTS = 100_000
+STOPPING = [
+    ("1.0", "once its energy is known to ± 1 %"),
+    ("0.5", "once its energy is known to ± 0.5 %"),
+    ("2.0", "once its energy is known to ± 2 %"),
+    ("5.0", "once its energy is known to ± 5 %"),
+    ("", "after a fixed number of requests"),
+]
 STRATEGY_LABELS = {
     "polyweb": "polyweb: by a model of energy and latency",
     "cbo": "CBO: constrained Bayesian optimization, as in the paper",
@@ -66,8 +73,23 @@ class LaunchForm(forms.Form):
     slo_statistic = forms.ChoiceField(
         choices=Sweep.SloStatistic, initial=Sweep.SloStatistic.P95, label="The limit holds for the"
     )
+    half_width_percent = forms.TypedChoiceField(
+        choices=STOPPING,
+        coerce=float,
+        empty_value=None,
+        required=False,
+        initial="1.0",
+        label="A run ends",
+        help_text="Looks begin at 100 requests and 3 s, and wait for the percentile of the limit. "
+        "The percentage is the scatter's part of the 95 % interval; the sensor's steps add to "
+        "it and shrink with no number of requests.",
+    )
     requests = forms.IntegerField(
-        min_value=1, max_value=MOST_REQUESTS, initial=1000, label="Requests per run"
+        min_value=1,
+        max_value=MOST_REQUESTS,
+        initial=1000,
+        label="Requests per run",
+        help_text="At most, or exactly if the number is fixed.",
     )
     sample_interval_ms = forms.IntegerField(
         min_value=10, max_value=5000, initial=50, label="Sampling interval, ms"

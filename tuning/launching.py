@@ -12,7 +12,7 @@ from tuning.models import Sweep, SweepAxis
 from tuning.space import Axis
 
 COPIED = ("device", "network", "objective", "slo_statistic", "slo_ms", "arrivals", "rate_hz",
-          "trace", "requests", "sample_interval_ms", "strategy", "seed",
+          "trace", "requests", "half_width_percent", "sample_interval_ms", "strategy", "seed",
           "budget_trials")  # fmt: skip
 
 

@@ -50,6 +50,10 @@ class Comparison:
     change: Estimate | None
     words: str
 
+    @property
+    def within_percent(self) -> float | None:
+        return None if self.saved.within is None else 100 * self.saved.within
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

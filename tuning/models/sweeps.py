@@ -5,15 +5,18 @@ from typing import Any
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Value
 from django.urls import reverse
 from django.utils import timezone
 
 from measurements.models import ArrivalTrace, Device, Network, Run
+from measurements.models.runs import FIXED_REQUESTS
 from tuning.questions import Observation, Question
 from tuning.space import Axis, Space
 
 from .progress import SweepQuerySet
+
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 class Sweep(models.Model):

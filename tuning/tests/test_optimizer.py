@@ -15,7 +15,7 @@ from tuning.strategies import ask
 
 GPU, EMC, BATCH = tuple(range(100, 1300, 100)), (200, 700, 2100, 3200), (1, 2, 4, 8)
 SPACE = Space((Axis("gpu_max_hz", GPU), Axis("emc_hz", EMC), Axis("batch_size", BATCH)))
-slow = settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.too_slow])
 
 
 def physics(point: Point) -> tuple[float, float]:

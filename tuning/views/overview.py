@@ -21,7 +21,7 @@ RUNS = 8
 def overview(request: HttpRequest) -> HttpResponse:
     """What goes on now, and the latest results; htmx asks again for the part that moves."""
     template = "_overview_now.html" if request.htmx else "overview.html"
-    sweeps = Sweep.objects.select_related("device", "network").with_best()
+    sweeps = Sweep.objects.select_related("device", "network").with_standing()
     context = _boards(list(Device.objects.with_activity())) | {
         "open_sweeps": list(sweeps.open().with_progress()),
         "results": list(sweeps.ended().order_by("-finished_at")[:RESULTS]),

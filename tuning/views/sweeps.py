@@ -18,12 +18,14 @@ from measurements.models.calibrations import outside
 from measurements.roles import OPERATOR, role_required
 from tuning import figures, results, search, tasks
 from tuning.models import Sweep, Trial
+from tuning.views import winner
 from tuning.wording import Question
 
 FILTERS = {"state": "state", "device": "device__name", "network": "network__name"}
 COLUMNS = (
     Column("Sweep", "name", "name"),
     Column("State", "state", "state"),
+    Column("Winner"),
     Column("Device", "device", "device__name"),
     Column("Network", "network", "network__name"),
     Column("Strategy"),
@@ -36,8 +38,10 @@ COLUMNS = (
 @require_GET
 def sweep_list(request: HttpRequest) -> HttpResponse:
     wanted = {FILTERS[key]: request.GET[key] for key in FILTERS if request.GET.get(key)}
-    sweeps = Sweep.objects.select_related("device", "network").annotate(
-        observed=Count("trials", filter=Q(trials__state=Trial.State.OBSERVED))
+    sweeps = (
+        Sweep.objects.select_related("device", "network")
+        .with_standing()
+        .annotate(observed=Count("trials", filter=Q(trials__state=Trial.State.OBSERVED)))
     )
     sweeps = browsing.ordered(sweeps.filter(**wanted), request.GET, COLUMNS, default="-created")
     context = {
@@ -101,7 +105,7 @@ def sweep_deed(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
 
 
 def _sweep(pk: int) -> Sweep:
-    sweeps = Sweep.objects.select_related("device", "network", "created_by")
+    sweeps = Sweep.objects.select_related("device", "network", "created_by").with_standing()
     return get_object_or_404(sweeps.prefetch_related("axes"), pk=pk)
 
 
@@ -139,6 +143,8 @@ def _standing(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
         "eta_s": _eta_s(sweep, progress, planned),
         "margin_ms": sweep.slo_ms - bound_ms if has_margin else None,
         "statistic": results.STATISTIC_LABELS[sweep.slo_statistic],
+        "shared": len(sweep.devices) > 1,
+        **winner.context(sweep),
         "page_number": request.GET.get("page", "1"),
     }
 
@@ -179,10 +185,10 @@ def _csv_rows(sweep: Sweep) -> Iterator[list[object]]:
     yield ["trial", "state", *names, "energy_j_per_request", "energy_half_width_j",
            f"latency_{statistic}_ms", f"latency_{statistic}_upper_ms", "meets_slo",
            "mean_power_w", "board_s", "run", "run_state", "device", "provenance", "network",
-           "objective"]  # fmt: skip
+           "objective", "taken_over", "sweep_winner"]  # fmt: skip
     for row in results.rows(sweep, results.latest(sweep), names):
         yield [row.number, row.state, *(row.point[name] for name in names), row.energy_j,
                row.half_width_j, row.latency_ms, row.upper_ms,
                row.meets_slo if row.is_measured else None, row.power_w, row.board_s, row.run_id,
-               row.run_state, sweep.device.name, sweep.device.provenance, sweep.network.name,
-               sweep.objective]  # fmt: skip
+               row.run_state, row.device, sweep.device.provenance, sweep.network.name,
+               sweep.objective, row.taken_over, sweep.standing.value]  # fmt: skip
