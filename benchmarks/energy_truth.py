@@ -1,21 +1,28 @@
 """How true is the energy per request? Emulated runs against what the emulator really drew.
 
-    python benchmarks/energy_truth.py [--runs 1000] [--json] [--jobs 2]
+    python benchmarks/energy_truth.py [--runs 1000] [--boards agx-orin,tx2] [--json] [--jobs 2]
 
-Each state (network, clocks, batch size, arrivals) is run 20 times, each time on a fresh
-emulated AGX Orin with another seed, through the same trial, record and energy code as a
-real board. Two truths:
+On each emulated board, states (network, clocks, batch size, arrivals) are drawn with a fixed
+seed from all that is legal, and each is run 20 times, each time on a fresh board with
+another seed, through the same trial, record and energy code as a real board, at the
+default stopping rule. The plan is the same in all 20, its arrivals included. Two truths:
 
 - *this run*: the exact energy of the emulator's power trace over the same window, by
   the same definition. The errors are against this one.
-- *the board's mean there and then*: the mean of the exact energies of the state's 19
-  other runs. The 95 % interval claims to cover this one.
+- *the board's mean there and then*: the mean of the exact energies of the same first n
+  requests in the state's other runs, n being what the run measured. The 95 % interval
+  claims to cover this one.
+
+Beside each state stands one run of the fixed 1,000 requests, for its board seconds. The
+bound that the sensor's steps set is 1 step/sqrt(12) of each rail, in quadrature, over the
+power of each run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -31,37 +38,64 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from measurements import energy, graphs, quality, zoo
 from measurements.board.hardware.emulator import EmulatedBoard, open_board
-from measurements.board.hardware.emulator.boards import AGX_ORIN
+from measurements.board.hardware.emulator.boards import BOARDS, BoardData
 from measurements.board.trial import Progress, run_trial
-from measurements.messages import Arrivals, NetworkFeatures, OperatingPoint, Plan, Record
+from measurements.messages import (
+    Arrivals,
+    Gate,
+    NetworkFeatures,
+    OperatingPoint,
+    Plan,
+    Record,
+    Stopping,
+)
 from measurements.power import Window
 
 REPEATS = 20
 SEED = 20_261_123
 PILOT_REQUESTS = 64
-MOST_REQUESTS = 1000
+FIXED_REQUESTS = 1000
+DEFAULT_STOPPING = Stopping(half_width_percent=1.0, quantile=0.95)
 BUSY, AT_RATE = "busy", "at rate"
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class State:
-    """What is repeated: all of a plan but its seed.
+    """What is repeated: all of a plan but its arrivals' rate.
 
-    Requests at a rate come at `utilisation` of what the state can serve, for about
-    `serve_s` seconds, but at most MOST_REQUESTS of them.
+    Requests at a rate come at `utilisation` of what the state can serve.
     """
 
+    kind: str
     number: int
     network: NetworkFeatures
     point: OperatingPoint
     batch_size: int
     arrivals_kind: str
     utilisation: float
-    serve_s: float
     sample_interval_ms: int
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Exact energy per request of the first n requests of one run, for every n."""
+
+    power_w: Floats
+    """Mean true power from the window's start to each completion, shape (requests,)."""
+    seconds_each: Floats
+
+    def per_request_j(self, n: int) -> float:
+        return float(self.power_w[n - 1] * self.seconds_each[n - 1])
+
+    @property
+    def requests(self) -> int:
+        return len(self.power_w)
 
 
 @dataclass(frozen=True)
@@ -72,20 +106,30 @@ class Result:
     definition: str
     measured_j: float
     half_width_j: float | None
-    true_j: float
+    spread: float | None
+    steps_bound: float
+    """1 step/sqrt(12) of each rail in quadrature, relative to the run's power."""
+    truth: Truth
+
+    @property
+    def true_j(self) -> float:
+        return self.truth.per_request_j(self.truth.requests)
 
 
 @dataclass(frozen=True)
 class Outcome:
     results: list[Result]
     board_s: float
+    fixed_board_s: float
+    requests: int
+    stopped_because: str
     invalid: list[str]
 
 
-def states(count: int) -> list[State]:
+def states(kind: str, count: int) -> list[State]:
     """`count` states drawn with a fixed seed from the whole of the board's legal clocks."""
     rng, networks = random.Random(SEED), [_features(name) for name in zoo.BUILTINS]
-    return [_draw(rng, number, networks) for number in range(count)]
+    return [_draw(rng, BOARDS[kind], number, networks) for number in range(count)]
 
 
 def _features(name: str) -> NetworkFeatures:
@@ -99,43 +143,48 @@ def _fields(found: object) -> dict[str, object]:
         "bytes_fixed")}  # fmt: skip
 
 
-def _draw(rng: random.Random, number: int, networks: Sequence[NetworkFeatures]) -> State:
-    low, high = sorted(rng.choices(AGX_ORIN.gpu_hz, k=2))
+def _draw(
+    rng: random.Random, board: BoardData, number: int, networks: Sequence[NetworkFeatures]
+) -> State:
+    low, high = sorted(rng.choices(board.gpu_hz, k=2))
     if rng.random() < 0.5:
         low = high  # pinned as often as governed
     return State(
+        kind=board.kind,
         number=number,
         network=rng.choice(networks),
         point=OperatingPoint(
             gpu_min_hz=low,
             gpu_max_hz=high,
-            emc_hz=rng.choice(AGX_ORIN.emc_hz),
-            cpu_hz=rng.choice(AGX_ORIN.cpu_hz),
+            emc_hz=rng.choice(board.emc_hz),
+            cpu_hz=rng.choice(board.cpu_hz),
         ),
         batch_size=rng.choice((1, 2, 4, 8, 16)),
         arrivals_kind=rng.choice(("back_to_back", "back_to_back", "uniform", "poisson")),
         utilisation=rng.uniform(0.2, 0.7),
-        serve_s=rng.choice((5.0, 10.0, 20.0, 40.0)),
         sample_interval_ms=rng.choice((20, 50, 100)),
     )
 
 
 def measure(state: State) -> list[Outcome]:
     """All repetitions of one state, at the rate that its own speed allows."""
-    pilot, _, _ = _run(_plan(state, Arrivals(), requests=PILOT_REQUESTS, seed=0), seed=0)
+    pilot, _, _ = run(
+        plan_of(state, Arrivals(), requests=PILOT_REQUESTS, stopping=None), seed=0, kind=state.kind
+    )
     rate_hz = len(pilot.requests.end_s) / energy.busy_window(pilot.requests).length_s
     arrivals = Arrivals()
     if state.arrivals_kind != "back_to_back":
-        rate_hz *= state.utilisation
-        arrivals = Arrivals(kind=state.arrivals_kind, rate_hz=rate_hz)
-    requests = min(MOST_REQUESTS, max(PILOT_REQUESTS, round(state.serve_s * rate_hz)))
-    plans = (_plan(state, arrivals, requests=requests, seed=1 + i) for i in range(REPEATS))
-    return [_outcome(state, plan) for plan in plans]
+        arrivals = Arrivals(kind=state.arrivals_kind, rate_hz=rate_hz * state.utilisation)
+    fixed, _, _ = run(
+        plan_of(state, arrivals, requests=FIXED_REQUESTS, stopping=None), seed=0, kind=state.kind
+    )
+    plan = plan_of(state, arrivals, requests=FIXED_REQUESTS, stopping=DEFAULT_STOPPING)
+    return [_outcome(state, plan, seed=1 + i, fixed_s=fixed.board_s) for i in range(REPEATS)]
 
 
-def _plan(state: State, arrivals: Arrivals, *, requests: int, seed: int) -> Plan:
+def plan_of(state: State, arrivals: Arrivals, *, requests: int, stopping: Stopping | None) -> Plan:
     return Plan(
-        run_id=f"{state.number}-{seed}",
+        run_id=f"{state.number}",
         device="emulated",
         network=state.network,
         point=state.point,
@@ -144,11 +193,14 @@ def _plan(state: State, arrivals: Arrivals, *, requests: int, seed: int) -> Plan
         requests=requests,
         warm_up_s=2.5,
         sample_interval_ms=state.sample_interval_ms,
-        seed=seed,
+        seed=state.number,
+        stopping=stopping,
+        gate=Gate(),
+        longest_warm_up_s=20.0,
     )
 
 
-def _run(plan: Plan, *, seed: int) -> tuple[Record, EmulatedBoard, float]:
+def run(plan: Plan, *, seed: int, kind: str) -> tuple[Record, EmulatedBoard, float]:
     """A trial on a fresh board: its record, the board, and when sampling began on its clock."""
     zeros_s: list[float] = []
 
@@ -157,35 +209,54 @@ def _run(plan: Plan, *, seed: int) -> tuple[Record, EmulatedBoard, float]:
             zeros_s.append(progress.zero_s)
 
     with tempfile.TemporaryDirectory() as tree:
-        board = open_board("agx-orin", name="emulated", tree=Path(tree), seed=seed)
+        board = open_board(kind, name="emulated", tree=Path(tree), seed=seed)
         record = run_trial(plan, board, attempt=1, progress=note_zero, cancelled=lambda: False)
     return record, board, zeros_s[0]
 
 
-def _outcome(state: State, plan: Plan) -> Outcome:
-    record, board, zero_s = _run(plan, seed=plan.seed)
+def _outcome(state: State, plan: Plan, *, seed: int, fixed_s: float) -> Outcome:
+    record, board, zero_s = run(plan, seed=seed, kind=state.kind)
     found = quality.findings(record)
-    if quality.is_invalid(found):
-        codes = [finding.code for finding in found if finding.severity == "invalid"]
-        return Outcome([], record.board_s, codes)
-    requests, count = record.requests, len(record.requests.end_s)
+    invalid = [finding.code for finding in found if finding.severity == "invalid"]
+    results = [] if invalid else _results(state, record, board, zero_s)
+    served, because = len(record.requests.end_s), record.stopped_because
+    return Outcome(results, record.board_s, fixed_s, served, because, invalid)
 
-    def true_w(window: Window) -> float:
-        start_s, end_s = zero_s + window.start_s, zero_s + window.end_s
-        return board.model.true_energy_j(start_s, end_s).total_j / window.length_s
 
-    inference_s = energy.union_length_s(requests.inference_start_s, requests.end_s)
+def _results(state: State, record: Record, board: EmulatedBoard, zero_s: float) -> list[Result]:
+    requests, count = record.requests, np.arange(1, len(record.requests.end_s) + 1)
+    ends = np.maximum.accumulate(requests.end_s)
+
+    def true_w(window: Window) -> Floats:
+        joules = [board.model.true_energy_j(zero_s + window.start_s, zero_s + end_s).total_j
+                  for end_s in ends]  # fmt: skip
+        return np.array(joules) / (ends - window.start_s)
+
     busy = energy.busy(record)
-    results = [_result(state, BUSY, busy, true_w(busy.window) * inference_s / count)]
-    if plan.arrivals.kind != "back_to_back":
-        at_rate = energy.at_rate(record)
-        true_j = true_w(at_rate.window) * at_rate.window.length_s / count
-        results.append(_result(state, AT_RATE, at_rate, true_j))
-    return Outcome(results, record.board_s, [])
+    inference_s = energy.busy_seconds(requests)(ends)
+    results = [_result(state, BUSY, record, busy, Truth(true_w(busy.window), inference_s / count))]
+    if record.plan.arrivals.kind != "back_to_back":
+        rate = energy.at_rate(record)
+        seconds_each = (ends - rate.window.start_s) / count
+        truth = Truth(true_w(rate.window), seconds_each)
+        results.append(_result(state, AT_RATE, record, rate, truth))
+    return results
 
 
-def _result(state: State, definition: str, found: energy.PerRequest, true_j: float) -> Result:
-    return Result(state.number, definition, found.energy_j, found.half_width_j, true_j)
+def _result(
+    state: State, definition: str, record: Record, found: energy.PerRequest, truth: Truth
+) -> Result:
+    steps_w = [rail.step_w for rail in record.board.rails if rail.in_total]
+    bound_w = math.hypot(*(step_w or math.nan for step_w in steps_w)) / math.sqrt(12)
+    return Result(
+        state=state.number,
+        definition=definition,
+        measured_j=found.energy_j,
+        half_width_j=found.half_width_j,
+        spread=found.spread,
+        steps_bound=bound_w / found.mean_power_w,
+        truth=truth,
+    )
 
 
 def summary(results: Sequence[Result]) -> dict[str, object]:
@@ -198,6 +269,7 @@ def summary(results: Sequence[Result]) -> dict[str, object]:
         "median_error_percent": statistics.median(sizes),
         "p95_error_percent": sizes[max(0, -(-95 * len(sizes) // 100) - 1)],
         "mean_error_percent": statistics.fmean(errors),
+        "steps_bound_percent": 100 * statistics.median(r.steps_bound for r in results),
         "median_half_width_percent": statistics.median(widths),
         "without_interval": len(results) - len(widths),
         "coverage_of_board_mean": _coverage(results, _means_of_the_others(results)),
@@ -206,15 +278,20 @@ def summary(results: Sequence[Result]) -> dict[str, object]:
 
 
 def _means_of_the_others(results: Sequence[Result]) -> list[float | None]:
-    """For each run, the mean truth of its state's other runs; None if it is alone."""
-    truths_j: dict[int, list[float]] = defaultdict(list)
+    """For each run, the mean truth of its first n requests in its state's other runs.
+
+    None where no other run served so many.
+    """
+    of_state: dict[int, list[Truth]] = defaultdict(list)
     for result in results:
-        truths_j[result.state].append(result.true_j)
-    of_states = [(result, truths_j[result.state]) for result in results]
-    return [
-        (sum(all_j) - result.true_j) / (len(all_j) - 1) if len(all_j) > 1 else None
-        for result, all_j in of_states
-    ]
+        of_state[result.state].append(result.truth)
+    return [_mean_of_others(result.truth, of_state[result.state]) for result in results]
+
+
+def _mean_of_others(truth: Truth, all_truths: Sequence[Truth]) -> float | None:
+    n = truth.requests
+    others = [one.per_request_j(n) for one in all_truths if one is not truth and one.requests >= n]
+    return statistics.fmean(others) if others else None
 
 
 def _coverage(results: Sequence[Result], truths_j: Iterable[float | None]) -> float:
@@ -226,9 +303,9 @@ def _coverage(results: Sequence[Result], truths_j: Iterable[float | None]) -> fl
     return sum(covered) / len(covered)
 
 
-def benchmark(runs: int, jobs: int) -> dict[str, object]:
+def benchmark(kind: str, runs: int, jobs: int) -> dict[str, object]:
     began_s = time.monotonic()
-    drawn = states(max(1, round(runs / REPEATS)))
+    drawn = states(kind, max(1, round(runs / REPEATS)))
     with multiprocessing.Pool(jobs) as pool:
         outcomes = [
             one for many in pool.imap_unordered(measure, drawn, chunksize=1) for one in many
@@ -240,11 +317,14 @@ def benchmark(runs: int, jobs: int) -> dict[str, object]:
         if (chosen := [result for result in results if result.definition == name])
     }
     return {
-        "board": "emulated agx-orin",
+        "board": f"emulated {kind}",
         "states": len(drawn),
         "runs": len(outcomes),
         "invalid": dict(Counter(code for outcome in outcomes for code in outcome.invalid)),
+        "stopped": dict(Counter(outcome.stopped_because for outcome in outcomes)),
+        "median_requests": statistics.median(outcome.requests for outcome in outcomes),
         "board_s": sum(outcome.board_s for outcome in outcomes),
+        "fixed_board_s": sum(outcome.fixed_board_s for outcome in outcomes),
         "wall_s": time.monotonic() - began_s,
         "definitions": definitions,
     }
@@ -253,14 +333,17 @@ def benchmark(runs: int, jobs: int) -> dict[str, object]:
 def told(found: dict[str, object]) -> str:
     """The benchmark's outcome as text, one line for each definition."""
     head = (
-        "{board}: {runs} runs of {states} states, {board_s:.0f} board seconds "
-        "in {wall_s:.0f} s; invalid: {invalid}"
+        "{board}: {runs} runs of {states} states in {wall_s:.0f} s; invalid: {invalid}\n"
+        "  ended: {stopped}; requests {median_requests:.0f} (median); "
+        "board seconds {board_s:.0f}, with the fixed 1,000 requests {fixed_board_s:.0f}"
     ).format(**found)
     line = (
-        "{name:8} {runs:5} runs  |error| median {median_error_percent:.2f} %, "
-        "95 % below {p95_error_percent:.2f} %, mean error {mean_error_percent:+.2f} %  "
-        "interval ± {median_half_width_percent:.2f} % (median), covers the board's mean in "
-        "{coverage_of_board_mean:.1%}, this run's own energy in {coverage_of_this_run:.1%}"
+        "  {name:8} {runs:5} runs  |error| median {median_error_percent:.2f} %, "
+        "95 % below {p95_error_percent:.2f} %, mean {mean_error_percent:+.2f} %; "
+        "steps' bound {steps_bound_percent:.2f} %\n"
+        "           interval ± {median_half_width_percent:.2f} % (median), covers the board's "
+        "mean in {coverage_of_board_mean:.1%}, this run's own energy in "
+        "{coverage_of_this_run:.1%}; {without_interval} without"
     )
     definitions: dict[str, dict[str, object]] = found["definitions"]  # type: ignore[assignment]
     return "\n".join([head, *(line.format(name=name, **of) for name, of in definitions.items())])
@@ -268,12 +351,14 @@ def told(found: dict[str, object]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Energy per request against the emulator's truth")
-    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=1000, help="per board")
+    parser.add_argument("--boards", default=",".join(sorted(BOARDS)))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    found = benchmark(asked.runs, asked.jobs)
-    print(json.dumps(found, indent=2) if asked.json else told(found))
+    for kind in asked.boards.split(","):
+        found = benchmark(kind, asked.runs, asked.jobs)
+        print(json.dumps(found, indent=2) if asked.json else told(found), flush=True)
 
 
 if __name__ == "__main__":

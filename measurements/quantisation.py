@@ -7,6 +7,8 @@ A power that stands still between two steps may lie anywhere between them: the e
 uniform, however long one looks. A power that sways over many steps is read without
 error in the mean. In between, how often it was read at each step tells where it lies:
 the readings are grouped data of a normal distribution whose mean and spread are unknown.
+Each mean is given the spread that suits it best (the profile likelihood): a spread that
+nobody knows narrows nothing.
 
 Source: Heitjan, Inference from Grouped Continuous Data, Statistical Science 4 (1989),
 164-179; JCGM 101:2008 (GUM, Supplement 1), 5.9 (propagation of distributions).
@@ -26,7 +28,7 @@ Floats = NDArray[np.float64]
 MOST_LEVELS = 4
 """Readings over more levels than this are dithered: their mean has no error of the steps."""
 SPREADS = np.geomspace(0.02, 1.0, 18)
-"""Standard deviations that a power may have, in steps; each factor is as likely as another."""
+"""Standard deviations that a power may have, in steps."""
 PLACES_PER_STEP = 50
 _ERF = np.frompyfunc(erf, 1, 1)
 
@@ -63,7 +65,7 @@ def belief(readings_w: ArrayLike, step_w: float, *, independent: float) -> Belie
     shares = counts / counts.sum()
     places = _places(levels)
     log_weight = independent * _log_likelihood(places, levels, shares)
-    weight = np.exp(log_weight - log_weight.max()).sum(axis=1)
+    weight = np.exp(log_weight.max(axis=1) - log_weight.max())
     return Belief((places - float(levels @ shares)) * step_w, weight / weight.sum())
 
 

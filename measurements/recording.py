@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import io
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -13,14 +14,15 @@ import numpy as np
 from django.db import connection, transaction
 from django.utils import timezone
 
-from measurements import energy, quality, statistics
+from measurements import conditions, energy, quality, statistics
 from measurements.messages import OperatingPoint, Plan, Record, Samples, encode
 from measurements.models import Phase, PowerSample, RequestLog, Run, Verdict
+from measurements.models.rail_maps import counted
 from measurements.models.runs import POINT_FIELDS
 from measurements.power import PowerMissing, total_w
 from measurements.record_form import Malformed, check
 
-DEFINITIONS = 1
+DEFINITIONS = 2
 """Version of the definitions (docs/definitions.md) that the stored figures were made by."""
 
 
@@ -112,14 +114,17 @@ def _comparable(plan: Plan) -> dict[str, Any]:
         "batch size": plan.batch_size,
         "arrivals": plan.arrivals,
         "requests": plan.requests,
+        "stopping": plan.stopping,
         "seed": plan.seed,
     }
 
 
 def _finish(run: Run, record: Record) -> None:
+    sha256 = hashlib.sha256(encode(record)).hexdigest()
+    record = msgspec.structs.replace(record, board=counted(record.board, run))
     found = quality.findings(record)
     found += _measure(run, record, is_invalid=quality.is_invalid(found))
-    _describe(run, record)
+    _describe(run, record, sha256=sha256)
     run.state = Run.State.INVALID if quality.is_invalid(found) else Run.State.DONE
     run.finished_at = timezone.now()
     run.save()
@@ -175,6 +180,14 @@ def _set_busy(run: Run, record: Record) -> None:
     run.mean_power_w = busy.mean_power_w
     run.busy_energy_j, run.busy_half_width_j = busy.energy_j, busy.half_width_j
     run.rail_busy_energy_j = list(busy.rails_j)
+    _set_idle(run, record)
+
+
+def _set_idle(run: Run, record: Record) -> None:
+    """The idle baseline; it stays unknown where settling was not sampled whole."""
+    with suppress(energy.EnergyUnknown):
+        idle = energy.idle(record)
+        run.idle_power_w, run.idle_half_width_w = idle.power_w, idle.half_width_w
 
 
 def _set_at_rate(run: Run, at_rate: energy.PerRequest) -> None:
@@ -189,7 +202,7 @@ def _set_latency(run: Run, latency_ms: Sequence[float]) -> None:
         setattr(run, f"latency_{name}_upper_ms", statistics.percentile_upper(latency_ms, q))
 
 
-def _describe(run: Run, record: Record) -> None:
+def _describe(run: Run, record: Record, *, sha256: str) -> None:
     """What is known of the board and the run apart from its figures."""
     run.started_at = dt.datetime.fromisoformat(record.started_at)
     run.board_s, run.clock_zero_s = record.board_s, record.clock_zero_s
@@ -197,9 +210,11 @@ def _describe(run: Run, record: Record) -> None:
         setattr(run, f"held_{field}", getattr(record.held, field))
     run.rails = [rail.name for rail in record.board.rails]
     run.total_of = [rail.name for rail in record.board.rails if rail.in_total]
+    run.stopped_because = record.stopped_because
+    run.temp_before_c = conditions.temperature_before_c(record)
     run.temp_max_c = max((t for t in record.samples.temp_c if t is not None), default=None)
     run.unknown_tokens = record.unknown_tokens
-    run.record_sha256 = hashlib.sha256(encode(record)).hexdigest()
+    run.record_sha256 = sha256
     run.manifest = _manifest(record, run.record_sha256)
 
 
@@ -225,6 +240,10 @@ def _manifest(record: Record, sha256: str) -> dict[str, Any]:
         "rests_on": record.rests_on,
         "sample_interval_ms": record.plan.sample_interval_ms,
         "warm_up_s": record.plan.warm_up_s,
+        "longest_warm_up_s": record.plan.longest_warm_up_s,
+        "stopping": record.plan.stopping,
+        "stopped_because": record.stopped_because,
+        "gate": record.plan.gate,
         "seed": record.plan.seed,
         "attempt": record.attempt,
         "started_at": record.started_at,

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from measurements.messages import Arrivals, OperatingPoint, Plan
+from measurements.messages import Gate, OperatingPoint, Plan, Stopping
 
 from .arrival_traces import ArrivalTrace
 from .devices import Device
@@ -19,6 +19,9 @@ from .networks import Network
 LEASE = dt.timedelta(seconds=15)
 """A running run whose board has not been heard for this long goes back to the queue."""
 MAX_ATTEMPTS = 3
+LONGEST_WARM_UP_S = 20.0
+FIXED_REQUESTS = 1000
+"""What the paper serves in each run, and what adaptive stopping is compared with."""
 POINT_FIELDS = ("gpu_min_hz", "gpu_max_hz", "emc_hz", "cpu_hz")
 
 
@@ -66,6 +69,11 @@ class Run(models.Model):
         POISSON = "poisson", "Poisson"
         TRACE = "trace", "replay of a trace"
 
+    class StoppedBecause(models.TextChoices):
+        FIXED = "fixed", "it served the fixed number of requests"
+        PRECISE = "precise", "its energy was known well enough"
+        CEILING = "ceiling", "it reached the most requests it may serve"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.MEASURED)
     title = models.CharField(max_length=200, blank=True)
@@ -95,6 +103,11 @@ class Run(models.Model):
         ArrivalTrace, null=True, on_delete=models.PROTECT, related_name="runs"
     )
     requests_asked = models.PositiveIntegerField()
+    half_width_percent = models.FloatField(
+        null=True, help_text="Ends once the energy is known so well; NULL: exactly requests_asked"
+    )
+    slo_quantile = models.FloatField(null=True, help_text="Must exist before the run may end")
+    gate_reference_c = models.FloatField(null=True, help_text="NULL: it makes the reference")
     warm_up_s = models.FloatField(default=2.5)
     sample_interval_ms = models.PositiveIntegerField(default=50)
     seed = models.BigIntegerField(default=0)
@@ -124,7 +137,10 @@ class Run(models.Model):
     inference_s = models.FloatField(
         null=True, help_text="Length of the union of inference intervals"
     )
+    stopped_because = models.CharField(max_length=10, choices=StoppedBecause, blank=True)
     mean_power_w = models.FloatField(null=True)
+    idle_power_w = models.FloatField(null=True, help_text="Just before the warm-up, clocks held")
+    idle_half_width_w = models.FloatField(null=True)
     busy_energy_j = models.FloatField(null=True, help_text="Per request")
     busy_half_width_j = models.FloatField(null=True, help_text="95 % interval, half its width")
     at_rate_energy_j = models.FloatField(null=True, help_text="Per request")
@@ -138,6 +154,7 @@ class Run(models.Model):
     latency_p95_upper_ms = models.FloatField(null=True)
     latency_p99_ms = models.FloatField(null=True)
     latency_p99_upper_ms = models.FloatField(null=True)
+    temp_before_c = models.FloatField(null=True, help_text="Just before the warm-up")
     temp_max_c = models.FloatField(null=True)
     unknown_tokens = models.JSONField(default=dict)
     manifest = models.JSONField(default=dict)
@@ -210,25 +227,22 @@ class Run(models.Model):
             warm_up_s=self.warm_up_s,
             sample_interval_ms=self.sample_interval_ms,
             seed=self.seed,
+            stopping=self._stopping(),
+            gate=Gate(reference_c=self.gate_reference_c),
+            longest_warm_up_s=LONGEST_WARM_UP_S,
         )
 
-    def refuse(self, code: str, text: str) -> None:
-        """QUEUED -> INVALID: it cannot be sent to its board, for the reason in `text`."""
-        with transaction.atomic():
-            queued = Run.objects.filter(pk=self.pk, state=Run.State.QUEUED)
-            if queued.update(state=Run.State.INVALID, finished_at=timezone.now()):
-                self.verdicts.create(code=code, text=text)
-        self.refresh_from_db()
+    def _stopping(self) -> Stopping | None:
+        if self.half_width_percent is None:
+            return None
+        return Stopping(half_width_percent=self.half_width_percent, quantile=self.slo_quantile)
 
-    def _arrivals(self) -> Arrivals:
-        if self.trace is None:
-            return Arrivals(kind=self.arrivals, rate_hz=self.rate_hz)
-        return Arrivals(
-            kind=self.arrivals,
-            rate_hz=self.rate_hz,
-            trace=self.trace.name,
-            times_s=self.trace.times_s,
-        )
+    @property
+    def above_idle_j(self) -> float | None:
+        """Busy energy per request beyond what the idle board would have drawn meanwhile."""
+        if self.busy_energy_j is None or self.idle_power_w is None or not self.mean_power_w:
+            return None
+        return self.busy_energy_j * (1 - self.idle_power_w / self.mean_power_w)
 
     def claim(self) -> int | None:
         """QUEUED -> RUNNING; the attempt's number, or None if it is not there to be claimed."""
