@@ -2,9 +2,10 @@
 
 from .applications import Application
 from .arrival_traces import ArrivalTrace
-from .calibrations import Calibration, CalibrationSeries, OverheadCheck
+from .calibrations import Calibration, CalibrationSeries
 from .devices import Device, DeviceToken, RejectedRecord
 from .networks import Network
+from .overheads import OverheadCheck
 from .replay import ReplayTable
 from .runs import Run, RunQuerySet, Verdict
 from .samples import Phase, PowerSample, RequestLog

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -14,6 +15,7 @@ from measurements.calibration import Calibrated, Line, calibrated
 
 from .devices import Device
 from .runs import Run
+from .samples import RequestLog
 
 
 class CalibrationQuerySet(models.QuerySet["Calibration"]):
@@ -108,17 +110,26 @@ class Calibration(models.Model):
         )
 
     @property
+    def accuracy_percent(self) -> float | None:
+        return None if self.meter_accuracy is None else 100 * self.meter_accuracy
+
+    @property
     def state(self) -> str:
+        return self.state_beside(Calibration.of_device(self.device))
+
+    def state_beside(self, current: Calibration | None) -> str:
+        """Its state now, where `current` is the one that holds for new runs of its device."""
         if self.withdrawn_at:
             return self.State.WITHDRAWN
         if self.valid_until <= timezone.now():
             return self.State.EXPIRED
-        later = Calibration.objects.valid_at(timezone.now()).filter(device=self.device_id).first()
-        is_latest = later is None or later.pk == self.pk
-        return self.State.CURRENT if is_latest else self.State.SUPERSEDED
+        is_current = current is not None and current.pk == self.pk
+        return self.State.CURRENT if is_current else self.State.SUPERSEDED
 
-    def get_state_display(self) -> str:
-        return str(self.State(self.state).label)
+    @classmethod
+    def of_device(cls, device: Device) -> Calibration | None:
+        """The one that holds for runs of `device` from now on."""
+        return cls.objects.valid_at(timezone.now()).filter(device=device).first()
 
     @classmethod
     def of_run(cls, run: Run) -> Calibration | None:
@@ -127,22 +138,6 @@ class Calibration(models.Model):
         if run.device_id is None or when is None:
             return None
         return cls.objects.valid_at(when).filter(device=run.device_id).first()
-
-    def busy(self, run: Run) -> Calibrated | None:
-        """The run's busy energy per request outside; None if that is not known inside."""
-        if run.busy_energy_j is None or not run.mean_power_w:
-            return None
-        return calibrated(
-            run.busy_energy_j,
-            run.busy_half_width_j,
-            mean_power_w=run.mean_power_w,
-            line=self.line,
-        )
-
-    def extrapolates(self, run: Run) -> bool:
-        """Whether the run's mean power lies outside what the meter was compared at."""
-        power_w = run.mean_power_w
-        return power_w is not None and not self.lowest_w <= power_w <= self.highest_w
 
     def withdraw(self, *, by: models.Model | None, because: str) -> bool:
         """Take it back: it holds for no run any more. False if somebody did before."""
@@ -169,51 +164,73 @@ class CalibrationSeries(models.Model):
         return f"{len(self.meter_s)} readings of calibration {self.calibration_id}"
 
 
-class OverheadCheck(models.Model):
-    """What sampling costs on a device: the same load with a fast and with a slow sampler."""
-
-    class Reference(models.TextChoices):
-        METER = "meter", "external meter"
-        RAILS = "rails", "the board's own rails"
-
-    device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="overhead_checks")
-    runs = models.ManyToManyField(Run, related_name="overhead_checks_made")
-    made_at = models.DateTimeField(auto_now_add=True)
-    made_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    reference = models.CharField(max_length=10, choices=Reference)
-    meter = models.CharField(max_length=120, blank=True)
-    file_name = models.CharField(max_length=200, blank=True)
-    file_sha256 = models.CharField(max_length=64, blank=True)
-    fast_ms = models.PositiveIntegerField()
-    slow_ms = models.PositiveIntegerField()
-    extra_w = models.FloatField(help_text="Power at the fast interval less that at the slow one")
-    extra_half_width_w = models.FloatField()
-    slow_w = models.FloatField(help_text="Mean power at the slow interval")
-    blocks = models.PositiveIntegerField()
-
-    class Meta:
-        ordering = ["-made_at"]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(fast_ms__lt=F("slow_ms")) & Q(extra_half_width_w__gte=0),
-                name="overhead_compares_fast_with_slow",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"overhead check {self.pk} of {self.device_id}"
-
-    @property
-    def extra_percent(self) -> float:
-        return 100 * self.extra_w / self.slow_w
-
-    @property
-    def extra_half_width_percent(self) -> float:
-        return 100 * self.extra_half_width_w / self.slow_w
-
-
 def run_time() -> Coalesce:
     """The server's time of a run, for ordering and filtering: when its board took it."""
     return Coalesce("claimed_at", "finished_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A run's energies as the meter would have them; None with `why` where they are not known."""
+
+    calibration: Calibration | None
+    busy: Calibrated | None
+    at_rate: Calibrated | None
+    power_w: float | None
+    extrapolates: bool
+    why: str
+
+    @property
+    def is_known(self) -> bool:
+        return self.busy is not None or self.at_rate is not None
+
+
+def outside(run: Run) -> Outside:
+    """What the calibration that holds for `run` makes of its energies per request."""
+    calibration = Calibration.of_run(run)
+    if calibration is None or not run.mean_power_w:
+        return Outside(None, None, None, None, False, _why_not(run))
+    return Outside(
+        calibration=calibration,
+        busy=_busy(run, calibration.line),
+        at_rate=_at_rate(run, calibration.line),
+        power_w=calibration.line.power_w(run.mean_power_w),
+        extrapolates=not calibration.lowest_w <= run.mean_power_w <= calibration.highest_w,
+        why="",
+    )
+
+
+def _busy(run: Run, line: Line) -> Calibrated | None:
+    if run.busy_energy_j is None or not run.mean_power_w:
+        return None
+    return calibrated(
+        run.busy_energy_j, run.busy_half_width_j, mean_power_w=run.mean_power_w, line=line
+    )
+
+
+def _at_rate(run: Run, line: Line) -> Calibrated | None:
+    """At-rate energy has a mean power of its own: idle time counts."""
+    log = RequestLog.objects.filter(run=run).first()
+    if not run.at_rate_energy_j or log is None or not log.end_s:
+        return None
+    seconds_each = (max(log.end_s) - min(log.arrival_s)) / len(log.end_s)
+    return calibrated(
+        run.at_rate_energy_j,
+        run.at_rate_half_width_j,
+        mean_power_w=run.at_rate_energy_j / seconds_each,
+        line=line,
+    )
+
+
+def _why_not(run: Run) -> str:
+    if run.device_id is None:
+        return "A log tells no device, so no calibration holds for it."
+    if not run.mean_power_w:
+        return "Its own power is not known."
+    before = Calibration.objects.standing().filter(device=run.device_id)
+    when = run.claimed_at or run.finished_at
+    if not before.exists():
+        return "No external meter was compared with this device's sensors."
+    if when is not None and before.filter(valid_from__gt=when).exists():
+        return "It was measured before the device's calibration began to hold."
+    return "The device's calibration had expired when it was measured."

@@ -131,7 +131,7 @@ def test_the_page_of_a_board_with_many_runs_costs_few_queries(django_assert_num_
     for _ in range(20):
         make_done_run(device=device)
     client = signed_in()
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(12):
         page(client, "device", "orin")
     with django_assert_num_queries(4):  # session, user, device, counts
         page(client, "device", "orin", **{"HX-Request": "true"})

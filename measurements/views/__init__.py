@@ -1,5 +1,12 @@
 """Pages of what was measured."""
 
+from .calibrations import (
+    calibration_detail,
+    calibration_new,
+    calibration_queue,
+    calibration_withdraw,
+    overhead_new,
+)
 from .devices import (
     device_detail,
     device_list,
@@ -13,6 +20,11 @@ from .replay import replay_board_new, replay_table
 from .runs import import_log, run_detail, run_list
 
 __all__ = [
+    "calibration_detail",
+    "calibration_new",
+    "calibration_queue",
+    "calibration_withdraw",
+    "overhead_new",
     "device_detail",
     "device_list",
     "device_new",

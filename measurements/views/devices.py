@@ -21,6 +21,8 @@ from measurements.ladders import Ladder, ladder
 from measurements.models import Device, DeviceToken
 from measurements.roles import ADMIN, role_required
 
+from .calibrations import of_device
+
 RECENT_RUNS = 12
 PARTS = ("gpu", "cpu", "memory", "soc")
 
@@ -96,6 +98,7 @@ def _show_token(request: HttpRequest, device: Device, *, added: bool) -> HttpRes
 def _particulars(request: HttpRequest, device: Device) -> dict[str, object]:
     """What a device's page shows below its state; none of it moves by the second."""
     return {
+        **of_device(device),
         "rails": _rails(device),
         "parts_without_rail": [part for part in PARTS if part not in device.rail_parts],
         "runs": device.runs.select_related("network")[:RECENT_RUNS],

@@ -18,6 +18,7 @@ from measurements.figures import EnergyShare, Mark
 from measurements.forms.logs import LogImportForm
 from measurements.messages import Rail
 from measurements.models import Device, Network, Run, RunQuerySet, Verdict
+from measurements.models.calibrations import outside
 from measurements.roles import OPERATOR, role_required
 
 FILTERS = {"state": "state", "device": "device__name", "network": "network__name",
@@ -66,6 +67,8 @@ def run_detail(request: HttpRequest, run_id: str) -> HttpResponse:
         "run": run,
         "is_open": run.state in OPEN,
         "rails": rails,
+        "outside": outside(run),
+        "shows_outside": request.GET.get("energy") == "calibrated",
         "not_attributed": _not_attributed(run, rails),
         "faults": run.verdicts.filter(severity=Verdict.Severity.INVALID),
         "notes": run.verdicts.filter(severity=Verdict.Severity.NOTE),
