@@ -244,6 +244,24 @@ class Run(models.Model):
             return None
         return self.busy_energy_j * (1 - self.idle_power_w / self.mean_power_w)
 
+    def refuse(self, code: str, text: str) -> None:
+        """QUEUED -> INVALID: it cannot be sent to its board, for the reason in `text`."""
+        with transaction.atomic():
+            queued = Run.objects.filter(pk=self.pk, state=Run.State.QUEUED)
+            if queued.update(state=Run.State.INVALID, finished_at=timezone.now()):
+                self.verdicts.create(code=code, text=text)
+        self.refresh_from_db()
+
+    def _arrivals(self) -> Arrivals:
+        if self.trace is None:
+            return Arrivals(kind=self.arrivals, rate_hz=self.rate_hz)
+        return Arrivals(
+            kind=self.arrivals,
+            rate_hz=self.rate_hz,
+            trace=self.trace.name,
+            times_s=self.trace.times_s,
+        )
+
     def claim(self) -> int | None:
         """QUEUED -> RUNNING; the attempt's number, or None if it is not there to be claimed."""
         now = timezone.now()
