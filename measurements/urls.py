@@ -33,6 +33,7 @@ urlpatterns = [
     path(
         "calibrations/<int:pk>/withdraw/", views.calibration_withdraw, name="calibration_withdraw"
     ),
+    path("devices/<slug:name>/total/", views.rail_map, name="rail_map"),
     path("devices/<slug:name>/token/", views.device_token, name="device_token"),
     path(
         "devices/<slug:name>/token/<int:pk>/revoke/",

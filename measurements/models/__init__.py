@@ -6,6 +6,7 @@ from .calibrations import Calibration, CalibrationSeries
 from .devices import Device, DeviceToken, RejectedRecord
 from .networks import Network
 from .overheads import OverheadCheck
+from .rail_maps import RailMap
 from .replay import ReplayTable
 from .runs import Run, RunQuerySet, Verdict
 from .samples import Phase, PowerSample, RequestLog
@@ -21,6 +22,7 @@ __all__ = [
     "OverheadCheck",
     "Phase",
     "PowerSample",
+    "RailMap",
     "RejectedRecord",
     "ReplayTable",
     "RequestLog",

@@ -62,6 +62,7 @@ class Device(models.Model):
     rail_parts = ArrayField(models.CharField(max_length=10), default=list)
     rail_steps_w = ArrayField(models.FloatField(null=True), default=list)
     total_of = ArrayField(models.CharField(max_length=60), default=list)
+    board_total_of = ArrayField(models.CharField(max_length=60), default=list)
     sensor_lag_s = models.FloatField(null=True)
     software = models.JSONField(default=dict)
     problems = ArrayField(models.TextField(), default=list)
@@ -144,7 +145,10 @@ class Device(models.Model):
         self.rails = [rail.name for rail in info.rails]
         self.rail_parts = [rail.part for rail in info.rails]
         self.rail_steps_w = [rail.step_w for rail in info.rails]
-        self.total_of = [rail.name for rail in info.rails if rail.in_total]
+        self.board_total_of = [rail.name for rail in info.rails if rail.in_total]
+        corrected = self.rail_maps.first() if self.pk else None
+        is_good = corrected and set(corrected.total_of) <= set(self.rails)
+        self.total_of = (is_good and corrected.total_of) or self.board_total_of
         self.registered_at = self.last_seen_at = timezone.now()
         self.save()
 

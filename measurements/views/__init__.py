@@ -1,5 +1,6 @@
 """Pages of what was measured."""
 
+from .arrival_traces import arrival_traces
 from .calibrations import (
     calibration_detail,
     calibration_new,
@@ -15,6 +16,7 @@ from .devices import (
     device_token_revoke,
 )
 from .networks import network_detail, network_list, network_upload
+from .rail_maps import rail_map
 from .repeats import run_manifest, run_repeat
 from .replay import replay_board_new, replay_table
 from .runs import import_log, run_detail, run_list
@@ -25,6 +27,7 @@ __all__ = [
     "calibration_queue",
     "calibration_withdraw",
     "overhead_new",
+    "arrival_traces",
     "device_detail",
     "device_list",
     "device_new",
@@ -37,6 +40,7 @@ __all__ = [
     "replay_board_new",
     "replay_table",
     "run_detail",
+    "rail_map",
     "run_list",
     "run_manifest",
     "run_repeat",

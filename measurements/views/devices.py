@@ -21,6 +21,7 @@ from measurements.ladders import Ladder, ladder
 from measurements.models import Device, DeviceToken
 from measurements.roles import ADMIN, role_required
 
+from . import rail_maps
 from .calibrations import of_device
 
 RECENT_RUNS = 12
@@ -100,6 +101,7 @@ def _particulars(request: HttpRequest, device: Device) -> dict[str, object]:
     return {
         **of_device(device),
         "rails": _rails(device),
+        **rail_maps.of_device(device),
         "parts_without_rail": [part for part in PARTS if part not in device.rail_parts],
         "runs": device.runs.select_related("network")[:RECENT_RUNS],
         "rejected": device.rejected_records.all()[:20],
