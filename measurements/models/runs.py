@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from measurements.messages import Gate, OperatingPoint, Plan, Stopping
+from measurements.messages import Arrivals, Gate, OperatingPoint, Plan, Stopping
 
 from .arrival_traces import ArrivalTrace
 from .devices import Device
