@@ -23,6 +23,17 @@ MEASURES = {
     "H2D Latency": "host_to_device", "GPU Compute Time": "gpu_compute",
     "GPU Compute": "gpu_compute", "D2H Latency": "device_to_host",
 }  # fmt: skip
+HEADINGS = {"Host latency": "latency", "Host Latency": "latency", "GPU Compute": "gpu_compute"}
+"""Of TensorRT 7, whose lines are short."""
+TOTALS = {
+    "Throughput": ("throughput_qps", "qps"),
+    "throughput": ("throughput_qps", "qps"),
+    "Total Host Walltime": ("host_walltime_s", "s"),
+    "host walltime": ("host_walltime_s", "s"),
+    "walltime": ("host_walltime_s", "s"),
+    "Total GPU Compute Time": ("gpu_compute_s", "s"),
+    "total compute time": ("gpu_compute_s", "s"),
+}
 END = re.compile(r"^&&&& (PASSED|FAILED) TensorRT\.trtexec(?: \[TensorRT v(\d+)\])?")
 OLD_SINGLE = re.compile(rf"^(min|max|mean|median): {NUMBER} ms(?: \(end to end {NUMBER} ms\))?")
 OLD_PERCENTILE = re.compile(
@@ -59,12 +70,21 @@ class Summary:
     """Version as its last line writes it: "8401"."""
     warnings: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    section: str = "latency"
+    """Which measure the short lines of TensorRT 7 belong to, by the heading above them."""
 
     def of(self, measure: str) -> Times:
         return self.measures.setdefault(measure, Times())
 
 
-class Query(msgspec.Struct, frozen=True, rename="camel"):
+NAMES = {
+    "start_h2d_ms": "startH2dMs", "end_h2d_ms": "endH2dMs", "start_compute_ms": "startComputeMs",
+    "end_compute_ms": "endComputeMs", "start_d2h_ms": "startD2hMs", "end_d2h_ms": "endD2hMs",
+    "start_enq_ms": "startEnqMs",
+}  # fmt: skip
+
+
+class Query(msgspec.Struct, frozen=True, rename=NAMES):
     """One entry of `--exportTimes`, in ms from trtexec's own zero."""
 
     start_h2d_ms: float
@@ -130,10 +150,12 @@ def _take(found: Summary, line: str) -> None:
 
 def _take_measure(found: Summary, words: str) -> None:
     name, colon, rest = words.partition(":")
-    if colon and name in MEASURES:
+    if words in HEADINGS:
+        found.section = HEADINGS[words]
+    elif colon and name in MEASURES:
         for match in NAMED.finditer(rest):
             _take_named(found.of(MEASURES[name]), match)
-    elif name in ("Throughput", "Total Host Walltime", "Total GPU Compute Time", "host walltime"):
+    elif name in TOTALS:
         _take_total(found, name, rest)
     else:
         _take_old(found, words)
@@ -147,26 +169,18 @@ def _take_named(times: Times, match: re.Match[str]) -> None:
 
 
 def _take_total(found: Summary, name: str, rest: str) -> None:
-    unit = "qps" if name == "Throughput" else "s"
-    match = re.match(rf" {NUMBER} {unit}$", rest.rstrip())
-    if match is None:
-        return
-    value = float(match[1])
-    if name == "Throughput":
-        found.throughput_qps = value
-    elif name == "Total GPU Compute Time":
-        found.gpu_compute_s = value
-    else:
-        found.host_walltime_s = value
+    attribute, unit = TOTALS[name]
+    if match := re.match(rf" {NUMBER} {unit}$", rest.rstrip()):
+        setattr(found, attribute, float(match[1]))
 
 
 def _take_old(found: Summary, words: str) -> None:
-    """Lines of TensorRT 7: GPU time, and in brackets the time from end to end."""
+    """Short lines of TensorRT 7; in brackets stands the time from end to end."""
     if single := OLD_SINGLE.match(words):
-        found.of("gpu_compute").take(single[1], float(single[2]))
+        found.of(found.section).take(single[1], float(single[2]))
         if single[3] is not None:
             found.of("end_to_end").take(single[1], float(single[3]))
     elif share := OLD_PERCENTILE.match(words):
-        found.of("gpu_compute").percentiles_ms[float(share[2])] = float(share[1])
+        found.of(found.section).percentiles_ms[float(share[2])] = float(share[1])
         if share[3] is not None:
             found.of("end_to_end").percentiles_ms[float(share[2])] = float(share[3])
