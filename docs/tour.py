@@ -130,8 +130,6 @@ def lists(tour: Tour) -> None:
     for path, name in (
         ("/networks/", "networks"),
         ("/devices/emulated-agx-orin/", "device"),
-        ("/runs/", "runs"),
-        ("/sweeps/", "sweeps"),
         ("/runs/import/", "import"),
     ):
         page.goto(path)
