@@ -24,6 +24,7 @@ The same accounting for all:
 - *Regret*: how far the best feasible cell among the first 15 measured is above the best;
   100 % while there is none, or if it is more.
 - *ms per ask*: CPU time of this process, one thread.
+- With `--json` each result also comes on stderr as soon as it is known.
 - *Score*: mean evaluations over those of the best peer (random included) on the same
   problem; then the geometric mean over problems.
 """
@@ -31,8 +32,6 @@ The same accounting for all:
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import json
 import os
 import sys
@@ -51,46 +50,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
 
 import peers  # noqa: E402
+from problems import Problem, emulated, rows_of, suite, table_problem  # noqa: E402
 
-from tuning.space import Point, Space  # noqa: E402
+from tuning.space import Point  # noqa: E402
 from tuning.strategies import STRATEGIES, Observation, Question  # noqa: E402
 
-NEAR = 1.05
 REGRET_AFTER = 15
 MOST_REGRET = 1.0
 RIVALS = (*peers.NAMES, "random")
-SUITE = {
-    "tx2_inceptionv3.csv.gz": (
-        ("model",), "cpu_cores,cpu_freq_khz,gpu_freq_hz,mem_freq_hz",
-        "energy_proxy_corrected", "latency_ms",
-    ),
-    "gpu_training_batch_power.csv.gz": (
-        ("device", "model"), "batch_size,power_limit_w", "energy_per_epoch_j", "time_per_epoch_s",
-    ),
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A table to be searched; `energy_j`, `latency_ms` in the order of `space.points`."""
-
-    name: str
-    space: Space
-    energy_j: np.ndarray
-    latency_ms: np.ndarray
-    slo_ms: float | None
-
-    @property
-    def feasible(self) -> np.ndarray:
-        return self.latency_ms <= (np.inf if self.slo_ms is None else self.slo_ms)
-
-    @property
-    def best_j(self) -> float:
-        return float(self.energy_j[self.feasible].min())
-
-    @property
-    def near(self) -> np.ndarray:
-        return self.feasible & (self.energy_j <= NEAR * self.best_j)
 
 
 @dataclass(frozen=True)
@@ -184,78 +151,6 @@ def run(name: str, problem: Problem, *, seeds: int, noise: float, budget: int) -
     )  # fmt: skip
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
-    if path.suffix == ".gz":
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            return list(csv.DictReader(line for line in file if not line.startswith("#")))
-    with path.open(encoding="utf-8") as file:
-        return list(csv.DictReader(line for line in file if not line.startswith("#")))
-
-
-def table_problem(
-    name: str,
-    rows: Sequence[dict[str, str]],
-    *,
-    knobs: Sequence[str],
-    energy: str,
-    latency: str,
-    slo_factor: float | None,
-) -> Problem:
-    """Raises: SystemExit: no rows, or several for one combination of the knobs."""
-    kept = [row for row in rows if row[energy] and row[latency]]
-    columns = [_numbers([row[knob] for row in kept]) for knob in knobs]
-    points: list[Point] = list(zip(*columns, strict=True))
-    if not kept or len(set(points)) < len(points):
-        why = "no rows" if not kept else "several rows for one combination of the knobs"
-        raise SystemExit(f"{name}: {why}; narrow it with --where or name more knobs")
-    space = Space.of_points(knobs, points)
-    order = np.argsort([space.index[point] for point in points])
-    joules = np.array([float(row[energy]) for row in kept])[order]
-    ms = np.array([float(row[latency]) for row in kept])[order]
-    return Problem(
-        f"{name} {_factor_words(slo_factor)}", space, joules, ms,
-        None if slo_factor is None else slo_factor * float(ms.min()),
-    )  # fmt: skip
-
-
-def _numbers(texts: Sequence[str]) -> list[int]:
-    """A column as integers in proportion; names are numbered in the order of the alphabet."""
-    try:
-        values = [float(text) for text in texts]
-    except ValueError:
-        place = {text: i for i, text in enumerate(sorted(set(texts)), start=1)}
-        return [place[text] for text in texts]
-    scale = 1 if all(value.is_integer() for value in values) else 10**6
-    return [round(value * scale) for value in values]
-
-
-def _factor_words(factor: float | None) -> str:
-    return "no limit" if factor is None else f"{factor:g}×"
-
-
-def suite(directory: Path) -> Iterator[Problem]:
-    """All TX2 and GPU problems in `directory`."""
-    for file, (by, knobs, energy, latency) in SUITE.items():
-        rows = rows_of(directory / file)
-        for key in sorted({tuple(row[column] for column in by) for row in rows}):
-            group = [row for row in rows if tuple(row[column] for column in by) == key]
-            name = " ".join(part.replace("NVIDIA ", "") for part in key)
-            for factor in (1.2, 1.5, None):
-                yield table_problem(
-                    name, group, knobs=knobs.split(","), energy=energy, latency=latency,
-                    slo_factor=factor,
-                )  # fmt: skip
-
-
-def emulated(board: str, network: str, slo_factor: float | None) -> Problem:
-    import emulated_grid
-
-    space, energy_j, latency_ms = emulated_grid.truth(board, network)
-    slo_ms = None if slo_factor is None else slo_factor * float(latency_ms.min())
-    name = f"emulated {board} {network} {_factor_words(slo_factor)}"
-    return Problem(name, space, energy_j, latency_ms, slo_ms)
-
-
 def problems(asked: argparse.Namespace) -> Iterable[Problem]:
     if asked.suite:
         return suite(asked.suite)
@@ -329,11 +224,22 @@ def _factor(text: str) -> float | None:
 def results(asked: argparse.Namespace) -> Iterator[Result]:
     if asked.read:
         for path in asked.read:
-            yield from (Result(**row) for row in json.loads(path.read_text()))
+            yield from read(path)
         return
     for problem in problems(asked):
         for name in asked.strategy.split(","):
-            yield run(name, problem, seeds=asked.seeds, noise=asked.noise, budget=asked.budget)
+            found = run(name, problem, seeds=asked.seeds, noise=asked.noise, budget=asked.budget)
+            if asked.json:
+                print(json.dumps(asdict(found)), file=sys.stderr, flush=True)
+            yield found
+
+
+def read(path: Path) -> list[Result]:
+    """What `--json` printed: the whole of stdout, or the lines that came on stderr on the way."""
+    text = path.read_text()
+    if text.startswith("["):
+        return [Result(**row) for row in json.loads(text)]
+    return [Result(**json.loads(line)) for line in text.splitlines() if line.startswith("{")]
 
 
 def main() -> None:
