@@ -5,6 +5,7 @@ from django.urls import reverse
 from measurements.models import Device, DeviceToken, Run
 from measurements.tests.rows import (
     GPU_HZ,
+    board_info,
     make_device,
     make_done_run,
     make_network,
@@ -131,7 +132,7 @@ def test_the_page_of_a_board_with_many_runs_costs_few_queries(django_assert_num_
     for _ in range(20):
         make_done_run(device=device)
     client = signed_in()
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(15):
         page(client, "device", "orin")
     with django_assert_num_queries(4):  # session, user, device, counts
         page(client, "device", "orin", **{"HX-Request": "true"})
@@ -231,3 +232,40 @@ def test_the_latest_runs_are_those_of_this_device():
     assert "Mine" in html
     assert "Theirs" not in html
     assert Run.objects.count() == 2
+
+
+def test_an_admin_corrects_the_total_and_the_page_keeps_who_and_what():
+    device, admin = make_device(name="orin"), signed_in("admin")
+    chosen = {"total_of": ["VDD_GPU_SOC", "VDD_CPU_CV"]}
+    assert admin.post(reverse("rail_map", args=["orin"]), chosen).status_code == 302
+    device.refresh_from_db()
+    assert device.total_of == chosen["total_of"]
+    html = page(admin, "device", "orin")
+    assert "corrected by an admin" in html
+    assert "VDD_GPU_SOC + VDD_CPU_CV + VIN_SYS_5V0" in html
+    assert "carrier board" in html
+
+
+def test_a_correction_outlives_a_new_registration_and_none_means_the_boards_own_word():
+    device, admin = make_device(name="orin"), signed_in("admin")
+    admin.post(reverse("rail_map", args=["orin"]), {"total_of": ["VDD_GPU_SOC"]})
+    device = Device.objects.get(pk=device.pk)
+    device.register(board_info(name="orin"))
+    assert device.total_of == ["VDD_GPU_SOC"]
+    admin.post(reverse("rail_map", args=["orin"]), {})
+    device.refresh_from_db()
+    assert device.total_of == device.board_total_of == list(device.rails[:3])
+
+
+def test_a_total_that_counts_a_rail_twice_is_refused_with_both_names():
+    make_device(name="orin")
+    chosen = {"total_of": ["VIN_SYS_5V0", "VDDQ_VDD2_1V8AO"]}
+    response = signed_in("admin").post(reverse("rail_map", args=["orin"]), chosen)
+    assert response.status_code == 200
+    assert "VIN_SYS_5V0 feeds VDDQ_VDD2_1V8AO" in response.content.decode()
+
+
+def test_only_an_admin_may_correct_the_total():
+    make_device(name="orin")
+    assert signed_in("operator").post(reverse("rail_map", args=["orin"]), {}).status_code == 403
+    assert "Correct the total" not in page(signed_in("operator"), "device", "orin")

@@ -78,7 +78,7 @@ def test_a_page_asks_as_many_queries_for_many_trials(viewer, django_assert_max_n
     sweep = make_sweep()
     for _ in range(24):
         make_trial(sweep)
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(23):
         viewer.get(sweep.get_absolute_url())
 
 
