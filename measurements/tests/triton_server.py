@@ -116,18 +116,23 @@ def _variables(packages: Path) -> dict[str, str]:
         **os.environ,
         "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
         "PYTHONPATH": str(packages),
-        "PYTHONHOME": sys.base_prefix,
     }
 
 
 def _backends(packages: Path, scratch: Path) -> Path:
-    """Its Python backend with the stub for Python 3.11 beside it."""
+    """Its Python backend with the stub for Python 3.11, and what a model imports, beside it.
+
+    The stub looks for modules there, and not in PYTHONPATH where Python was built elsewhere.
+    """
     triton = packages / "pytriton/tritonserver"
     copied = scratch / "backends/python"
     shutil.copytree(triton / "backends/python", copied)
     stub = triton / "python_backend_stubs/3.11/triton_python_backend_stub"
     shutil.copy2(stub, copied / stub.name)
     (copied / stub.name).chmod(0o755)
+    for name in ("numpy", "numpy.libs", "onnxruntime", "flatbuffers", "google", "packaging"):
+        if (packages / name).exists():
+            (copied / name).symlink_to(packages / name)
     return copied.parent
 
 
