@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from math import exp
+from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from measurements.board.hardware.emulator import physics
 from measurements.board.hardware.emulator.boards import AGX_ORIN
+from measurements.board.hardware.emulator.clock import VirtualClock
+from measurements.board.hardware.emulator.emulation import Emulation
+from measurements.board.hardware.emulator.engine import EmulatedLoad
 from measurements.board.hardware.emulator.events import SetKnob, StartCpu, StartGpu, Stop
 from measurements.board.hardware.emulator.model import Model
 from measurements.board.hardware.emulator.physics import Work
 from measurements.board.hardware.emulator.sensor import LowPass, quantise
 from measurements.board.hardware.emulator.trace import BeforeTrace, EnergyTrace
+from measurements.board.load.protocol import LoadFailed
+from measurements.messages import NetworkFeatures
 
 GPU_SOC = 0
+NETWORK = NetworkFeatures(
+    name="small",
+    sha256=None,
+    input_shape=[None, 3, 96, 96],
+    input_dtype="float32",
+    flops_per_item=1e9,
+    flops_fixed=0.0,
+    bytes_per_item=0.1e9,
+    bytes_fixed=0.0,
+)
 WORK = Work(gpu_cycles=5e6, emc_cycles=5e6, launch_cycles=1e6, dram_bytes=0.2e9)
 
 
@@ -211,3 +228,48 @@ def test_the_board_warms_up_under_load():
     while model.now_s < 30.0:
         serve(model, Work(5e8, 5e8, 1e6, 1e10))
     assert cold_c + 5 < model.temp_c < 75
+
+
+def test_work_that_is_done_to_the_last_rounding_ends_without_time_passing():
+    """A job whose end rounds to now: what waits for its `due_s` must not wait for ever."""
+    model = make_model()
+    job = model.apply(StartGpu(WORK))
+    job.left, now_s = 1e-18, model.now_s
+    model.apply(SetKnob("railgate", 0))
+    assert job.due_s == now_s
+    model.advance(now_s)
+    assert (job.end_s, model.now_s) == (now_s, now_s)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    seed=st.integers(0, 2**32),
+    rate_hz=st.floats(20.0, 500.0),
+    batch_size=st.sampled_from([1, 3, 16]),
+)
+def test_serving_moves_time_on_whatever_the_arrivals(seed, rate_hz, batch_size):
+    """No time that the pipeline waits for is in the past twice running."""
+    random = Random(seed)
+    model = Model(AGX_ORIN, seed=seed)
+    clock = VirtualClock(model, lambda: None)
+    load = EmulatedLoad(
+        NETWORK, batch_size, seed, emulation=Emulation(model), clock=clock, device_seed=1
+    )
+    arrivals_s = list(accumulate(random.expovariate(rate_hz) for _ in range(30)))
+    served = list(load.serve(arrivals_s, 30))
+    assert sum(len(batch.start_s) for batch in served) == 30
+
+
+def test_a_batch_that_another_loads_end_dropped_fails_instead_of_being_waited_for(tmp_path):
+    model = Model(AGX_ORIN, seed=1)
+    emulation, clock = Emulation(model), VirtualClock(model, lambda: None)
+    load, other = (
+        EmulatedLoad(NETWORK, 1, 1, emulation=emulation, clock=clock, device_seed=1)
+        for _ in range(2)
+    )
+    batches = load.serve(None, 10)
+    next(batches)
+    with other.ready():
+        pass
+    with pytest.raises(LoadFailed, match="another load"):
+        list(batches)

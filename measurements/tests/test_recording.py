@@ -10,14 +10,14 @@ from django.utils import timezone
 
 from measurements import recording
 from measurements.messages import Fault, OperatingPoint, Rail
-from measurements.models import PowerSample, RequestLog, Run, Verdict
+from measurements.models import PowerSample, RailMap, RequestLog, Run, Verdict
 from measurements.tests.records import (
     make_board,
     make_record,
     make_requests,
     make_samples,
 )
-from measurements.tests.rows import make_run
+from measurements.tests.rows import make_run, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -291,3 +291,19 @@ def test_of_two_deliveries_at_once_one_counts():
         stored = list(threads.map(deliver, range(2)))
     assert sorted(stored) == [False, True]
     assert run.samples.count() == 201
+
+
+def test_a_corrected_total_holds_for_runs_claimed_from_then_on_and_each_keeps_its_own():
+    before = claimed_run()
+    after = make_run(device=before.device)
+    RailMap.correct(before.device, ["VDD_SOC"], by=make_user("admin"))
+    after.claim()
+    board = make_board(name=before.device.name)
+    second = board.rails[1].name
+    RailMap.objects.update(total_of=[second])
+    for run in (before, after):
+        recording.store(run, make_record(run))
+    assert before.total_of == [board.rails[0].name]
+    assert after.total_of == [second]
+    # 6 W on the second rail for 100 inferences of 80 ms.
+    assert (before.busy_energy_j, after.busy_energy_j) == pytest.approx((0.8, 0.48))

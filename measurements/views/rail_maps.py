@@ -30,7 +30,7 @@ def of_device(device: Device) -> dict[str, object]:
 @never_cache
 def rail_map(request: HttpRequest, name: str) -> HttpResponse:
     device = get_object_or_404(Device, name=name, registered_at__isnull=False)
-    form = RailMapForm(device, request.POST or None)
+    form = RailMapForm(device, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         row = form.store(request.user)
         total = " + ".join(row.total_of) or "what the board says"

@@ -70,7 +70,7 @@ def total(rails: Sequence[Rail]) -> Iterator[Finding]:
         apart = [rail.name for rail in rails if not rail.in_total]
         shown = f"; shown by themselves: {', '.join(apart)}" if apart else ""
         yield Finding("Total", True, f"{' + '.join(names)}{shown}")
-    yield Finding("Total", None, unseen(names))
+    yield Finding("Total", None, f"what no sensor sees: {unseen(names)}")
 
 
 def sampling(files: Files, seen: Seen) -> Iterator[Finding]:

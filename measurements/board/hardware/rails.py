@@ -86,14 +86,14 @@ def _feeds(parent: str, child: str) -> bool:
 
 
 def unseen(total: Iterable[str]) -> str:
-    """What no sensor of the rails in `total` sees, in a sentence or two."""
+    """What no sensor of the rails in `total` sees, in a sentence without its beginning."""
     names = set(total)
     if not names:
-        return "Which power these rails add up to is not known."
+        return "which power these rails add up to is not known."
     if names & set(_BOARD_INPUTS):
-        return "The power supply's own loss is in no number here."
+        return "the power supply's own loss is in no number here."
     seen = "module's input" if names & set(_MODULE_INPUTS) else "module's supply rails"
     return (
-        f"The sensors sit at the {seen}: the carrier board with its ports, drives and mostly the "
+        f"the sensors sit at the {seen}, so the carrier board with its ports, drives and mostly the "
         "fan, and the power supply's loss, are in no number here."
     )

@@ -16,7 +16,7 @@ from math import inf
 import msgspec
 
 from measurements.board.hardware.protocol import Clock
-from measurements.board.load.protocol import ServedBatch
+from measurements.board.load.protocol import LoadFailed, ServedBatch
 from measurements.messages import NetworkFeatures
 
 from . import physics
@@ -165,7 +165,12 @@ class _Pipeline:
         return min(self._model.horizon_s, self._next_arrival_s(), *jobs, inf)
 
     def collect(self) -> ServedBatch | None:
-        """Move what is complete one stage on; a batch that left the last one is returned."""
+        """Move what is complete one stage on; a batch that left the last one is returned.
+
+        Raises:
+            LoadFailed: A batch will never be complete: another load's end dropped it.
+        """
+        self._look_for_dropped()
         if self._preparing and (end_s := self._preparing[1].end_s) is not None:
             self._prepared, self._preparing = self._preparing[0], None
             self._prepared.prepared(end_s)
@@ -174,6 +179,13 @@ class _Pipeline:
         batch, self._inferring = self._inferring[0], None
         self._served += batch.size
         return batch.served(end_s)
+
+    def _look_for_dropped(self) -> None:
+        """The model leaves nothing due in the past, so what is due and not done is not there."""
+        with self._load.emulation.lock:
+            for stage in (self._preparing, self._inferring):
+                if stage and stage[1].end_s is None and stage[1].due_s <= self._model.now_s:
+                    raise LoadFailed("a batch was dropped: another load on this board ended")
 
     def _waiting(self) -> int:
         """How many requests a batch could take now."""
