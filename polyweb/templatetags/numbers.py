@@ -120,6 +120,15 @@ def state_badge(subject: Any) -> SafeString:
 
 
 @register.simple_tag
+def standing_badge(sweep: Any) -> SafeString:
+    """Whether the sweep's winner was verified; of a row that `with_standing` annotated."""
+    standing = sweep.standing
+    return format_html(
+        '<span class="badge" data-state="{}">{}</span>', standing.value, standing.label
+    )
+
+
+@register.simple_tag
 def provenance(device: Any) -> SafeString:
     """The small constant badge of data that no real Jetson gave; nothing for a real one."""
     if not device or device.provenance == "real":

@@ -106,7 +106,7 @@ def sweep_deed(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
 
 def _sweep(pk: int) -> Sweep:
     sweeps = Sweep.objects.select_related("device", "network", "created_by").with_standing()
-    return get_object_or_404(sweeps.prefetch_related("axes"), pk=pk)
+    return get_object_or_404(sweeps.prefetch_related("axes", "others"), pk=pk)
 
 
 def _filters(request: HttpRequest) -> list[FilterRow]:

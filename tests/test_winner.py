@@ -1,0 +1,84 @@
+"""What an operator does with a sweep and its winner, in a real Chromium on an emulated board."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+
+import pytest
+from playwright.sync_api import Page, expect
+
+LONG_MS = 120_000
+STRATEGIES = ("polyweb", "cbo", "random", "grid")
+
+
+def launch(page: Page, *, name: str, trials: int, strategy: str = "random", **slo: str) -> None:
+    page.goto("/sweeps/new/")
+    page.get_by_label("Network").select_option(label="EfficientNet-B4 (380 px)")
+    page.get_by_label("Latency limit (SLO), ms").fill(slo.get("slo", "400"))
+    page.get_by_label("Strategy").select_option(strategy)
+    page.get_by_label("Trials at most").fill(str(trials))
+    page.get_by_label("Requests per run").fill("200")
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name="Launch").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+
+
+def until_finished(page: Page) -> None:
+    expect(page.locator("#sweep-state")).to_contain_text("finished", timeout=LONG_MS)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_sweep_is_launched_with_each_strategy(page: Page, strategy: str):
+    launch(page, name=f"by {strategy}", trials=6, strategy=strategy)
+    until_finished(page)
+    expect(page.locator("#sweep-standing")).to_have_text("not yet verified")
+    expect(page.locator("#sweep-progress")).to_contain_text("6 of 6")
+
+
+def test_a_sweep_is_paused_extended_and_forked(page: Page):
+    launch(page, name="to extend", trials=3)
+    page.get_by_role("button", name="Pause").first.click()
+    expect(page.locator("#sweep-state")).to_contain_text("paused")
+    page.get_by_role("button", name="Resume").click()
+    until_finished(page)
+    page.get_by_role("link", name="Extend").click()
+    page.get_by_label("More trials at most").fill("2")
+    page.get_by_role("button", name="Extend").click()
+    until_finished(page)
+    expect(page.locator("#sweep-progress")).to_contain_text("5 of 5")
+    page.get_by_role("link", name="Fork").click()
+    page.get_by_label("Latency limit (SLO), ms").fill("300")
+    page.get_by_label("New trials at most").fill("1")
+    page.get_by_role("button", name="Fork").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("to extend, forked")
+    until_finished(page)
+    expect(page.locator("#sweep-progress")).to_contain_text("5 taken over")
+    page.get_by_role("link", name=re.compile("^Trials$")).click()
+    expect(page.locator("#sweep-trials tbody tr")).to_have_count(6)
+
+
+def test_a_winner_is_verified_applied_and_rolled_back(page: Page, tmp_path):
+    launch(page, name="to verify", trials=8, strategy="polyweb")
+    until_finished(page)
+    page.reload()
+    page.get_by_role("button", name="Verify", exact=True).click()
+    expect(page.locator("#sweep-standing")).to_have_text("verified", timeout=LONG_MS)
+    expect(page.locator("#sweep-progress .answer")).to_contain_text("saves")
+    expect(page.locator("#sweep-progress .answer")).to_contain_text("SLO met")
+    page.goto(page.url.split("#")[0] + "#winner")
+    expect(page.locator("#sweep-winner")).to_contain_text("maximum clocks")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Bundle for the board").click()
+    bundle = tmp_path / "bundle.zip"
+    download.value.save_as(bundle)
+    assert len(zipfile.ZipFile(bundle).namelist()) == 6
+
+    page.get_by_role("button", name="Apply now").click()
+    page.get_by_role("dialog").get_by_role("button", name="Apply now").click()
+    expect(page.locator("#apply")).to_contain_text("Applied and read back", timeout=30_000)
+    page.get_by_role("button", name="Roll back").click()
+    expect(page.locator("#apply")).to_contain_text("Rolled back and read back", timeout=30_000)
+    page.goto("/sweeps/")
+    row = page.get_by_role("row", name=re.compile("to verify"))
+    expect(row).to_contain_text("verified")
