@@ -204,8 +204,8 @@ def _per_request(
         own_share: 1 if `seconds_each` itself scatters as inference time does, else 0.
     """
     power = mean_power(record, window, busy_seconds(record.requests))
-    if power.total_w <= 0:
-        raise PowerMissing(f"the mean power reads {power.total_w:.3f} W")
+    if power.scatter.mean.value <= 0:
+        raise PowerMissing(f"the mean power reads {power.scatter.mean.value:.3f} W")
     idles = record.plan.arrivals.kind != "back_to_back"
     time = _time_part(record.requests, power.scatter, own_share=own_share, idles=idles)
     half_width_w = power.half_width_w(_scaled(time, power.total_w))
