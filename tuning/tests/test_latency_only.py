@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from measurements.models import ArrivalTrace
 from measurements.roles import OPERATOR
-from measurements.tests.rows import make_device, make_user
+from measurements.tests.rows import make_device, make_network, make_user
 from tuning.models import Sweep
 
 from .rows import make_sweep, make_trial
@@ -29,6 +29,7 @@ def _mute_device():
 
 
 def test_the_launch_form_says_that_energy_will_be_unknown(operator):
+    make_network()
     page = operator.get(reverse("sweep_new"), {"device": _mute_device().pk}).content.decode()
     assert "measures latency only" in page and WHY in page
 
