@@ -56,8 +56,11 @@ class Outcome:
     moment: str
     had_changed: bool
     """Whether any file under /sys differed from before when the kill had happened."""
+    was_on_disk: bool
+    """Whether the restore file was there when the kill had happened."""
     is_restored: bool
-    """Whether all of /sys is as before, and no restore file is left."""
+    """Whether all of /sys is as it was before (after a reboot while nothing was held: as the
+    reboot leaves it), no restore file is left, and nothing was changed without one."""
     restored_after_s: float
 
 
@@ -133,16 +136,25 @@ class Bench:
     def kill(self, way: Way) -> Outcome:
         """Kill at a random moment, bring the board back in the given `way`, and look."""
         self._boot()
+        booted = self._settings()
         self._disturb()
         before = self._settings()
         with ExitStack() as stack:
             killed = self._killed(way, stack)
-            changed = self._settings() != before
+            on_disk, changed = self._left_over.exists(), self._settings() != before
+            if "lives" in way:
+                on_disk = True  # it is restoring this moment
+            due = booted if "reboot" in way and not on_disk else before
             began_s = time.monotonic()
             self._bring_back(way, stack)
-            is_restored = self._wait_for(before) if "lives" in way else self._is(before)
+            is_back = self._wait_for(due) if "lives" in way else self._is(due)
             restored_s = time.monotonic() - began_s
-        return Outcome(way, killed, changed, is_restored, restored_s)
+        is_covered = on_disk or not changed
+        return Outcome(way, killed, changed, on_disk, is_back and is_covered, restored_s)
+
+    @property
+    def _left_over(self) -> Path:
+        return restore_file(self._spec, state_dir=self._directory)
 
     def _boot(self) -> None:
         """What a reboot does to /sys: all as the kernel has it; the disk stays."""
@@ -174,8 +186,7 @@ class Bench:
         return found
 
     def _is(self, before: dict[str, str]) -> bool:
-        left_over = restore_file(self._spec, state_dir=self._directory)
-        return self._settings() == before and not left_over.exists()
+        return self._settings() == before and not self._left_over.exists()
 
     def _wait_for(self, before: dict[str, str]) -> bool:
         deadline_s = time.monotonic() + _WITHIN_S
