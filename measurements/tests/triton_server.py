@@ -10,6 +10,7 @@ import http.client
 import os
 import platform
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -18,8 +19,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from polyweb.stack import ports
 
 WHEELS = ("nvidia-pytriton==0.7.0", "onnxruntime==1.32.0", "numpy==1.26.4")
 HOME = Path(os.environ.get("POLYWEB_TRITON_VENV", Path.home() / ".cache/polyweb/triton-venv"))
@@ -78,7 +77,7 @@ def running(repository: Path, scratch: Path) -> Iterator[Triton]:
         NoTriton: It cannot run here, or was not ready in time.
     """
     packages = environment()
-    http_port, grpc_port = ports.any_free(), ports.any_free()
+    http_port, grpc_port = _free_port(), _free_port()
     log = scratch / "triton.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
@@ -107,6 +106,12 @@ def running(repository: Path, scratch: Path) -> Iterator[Triton]:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _variables(packages: Path) -> dict[str, str]:
