@@ -115,16 +115,20 @@ class Bench:
             sample_interval_ms=50,
             seed=1,
         )
+        self.queue("board.measure", plan)
+        return plan.run_id
+
+    def queue(self, task: str, message: msgspec.Struct) -> None:
+        """Send `task` to the board as the server does."""
         app = Celery(broker=settings.REDIS_URL, set_as_current=False)
         with app.connection_for_write() as connection:
             app.send_task(
-                "board.measure",
-                args=[msgspec.to_builtins(plan)],
+                task,
+                args=[msgspec.to_builtins(message)],
                 queue=f"board.{self.name}",
                 connection=connection,
                 ignore_result=True,
             )
-        return plan.run_id
 
     def heartbeat_while(self, phase: str | None) -> Heartbeat:
         for _ in range(10):
