@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from orin_nano import BUS_BYTES, CPU_HZ, NANO
 from scipy.optimize import least_squares
+from tx2 import NX_IDLE, QUIET, VGG19, VGG19_BYTES, VGG19_MEMORY
 
 from measurements.board.hardware.emulator import physics
-from measurements.board.hardware.emulator.boards import AGX_ORIN
+from measurements.board.hardware.emulator.boards import AGX_ORIN, TX2, XAVIER_NX
 from measurements.board.hardware.emulator.boards.data import BoardData
 from measurements.board.hardware.emulator.events import SetKnob, StartGpu
 from measurements.board.hardware.emulator.model import Model
@@ -265,8 +266,82 @@ def _served_s(
     return taken
 
 
+def tx2() -> None:
+    print("7. TX2, VGG19 batch 2: latency with two fitted constants, then each rail; errors in %")
+    gpu, emc, ms = _tx2_points()
+    fit = least_squares(lambda x: np.log(roofline(np.exp(x), gpu, emc) / ms), [11, 11])
+    cycles = np.exp(fit.x) * 1e3
+    print(f"   latency: rms {rms(100 * fit.fun):.1f}, worst {100 * max(fit.fun, key=abs):+.1f}")
+    joules = []
+    for mhz, *measured_mw, took_ms in VGG19:
+        rails_w = _vgg19_w(cycles, mhz, 1866)
+        modelled = [rails_w[name] for name in TX2_ORDER]
+        joules.append((mhz, measured_mw[-1] * took_ms / 1e3, modelled[-1] * took_ms))
+        errors = " ".join(
+            f"{1e5 * w / mw - 100:+6.1f}" for w, mw in zip(modelled, measured_mw, strict=True)
+        )
+        print(f"   GPU {mhz:7.2f} MHz: {' '.join(TX2_SHORT)} {errors}")
+    for emc_mhz, input_mw, _ in VGG19_MEMORY:
+        error = 1e5 * _vgg19_w(cycles, 1300.5, emc_mhz)["VDD_IN"] / input_mw - 100
+        print(f"   memory {emc_mhz} MHz, GPU 1300.5: input {error:+.1f}")
+    best = [min(joules, key=lambda row: row[column])[0] for column in (1, 2)]
+    print(f"   least energy: measured at {best[0]} MHz, model at {best[1]} MHz")
+    for where, column in (("measured", 1), ("model", 2)):
+        least = min(row[column] for row in joules)
+        ends = [joules[end][column] / least for end in (0, -1)]
+        print(f"   bowl, {where}: x {ends[0]:.2f} at the lowest clock, x {ends[1]:.2f} at the top")
+
+
+TX2_ORDER = ("VDD_SYS_GPU", "VDD_SYS_SOC", "VDD_SYS_CPU", "VDD_SYS_DDR", "VDD_IN")
+TX2_SHORT = ("GPU", "SOC", "CPU", "DDR", "input")
+
+
+def _tx2_points() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """GPU MHz, memory MHz, ms of every point with a latency, shape (16,) each."""
+    rows_ = [(row[0], 1866.0, row[-1]) for row in VGG19]
+    rows_ += [(1300.5, row[0], row[-1]) for row in VGG19_MEMORY]
+    gpu, emc, ms = np.array(rows_).T
+    return gpu, emc, ms
+
+
+def _vgg19_w(cycles: np.ndarray, gpu_mhz: float, emc_mhz: float) -> dict[str, float]:
+    """Watts of each rail while VGG19 runs, with one core launching."""
+    hz, emc_hz = gpu_mhz * 1e6, emc_mhz * 1e6
+    seconds = physics.smooth_max(cycles[0] / hz, cycles[1] / emc_hz, TX2.engine.corner)
+    activity = physics.Activity(True, cycles[0] / hz / seconds, VGG19_BYTES / seconds, 1.0)
+    return rails_w(
+        TX2, activity, gpu_hz=hz, emc=TX2.emc_hz.index(round(emc_hz)), cpu_hz=[2035.2e6] * 2
+    )
+
+
+def rails_w(
+    board: BoardData,
+    activity: physics.Activity,
+    *,
+    gpu_hz: float,
+    emc: int,
+    cpu_hz: Sequence[float],
+) -> dict[str, float]:
+    parts = physics.parts_w(board, activity, gpu_hz=gpu_hz, emc=emc, cpu_hz=cpu_hz, temp_c=45.0)
+    watts = parts._asdict()
+    return {r.name: r.gain * sum(watts[part] for part in r.parts) for r in board.rails}
+
+
+def quiet() -> None:
+    print("8. Quiet boards, captured against the model; mW")
+    asleep = physics.Activity(False, None, 0.0, 0.0)
+    for name, board, emc_hz, measured in (
+        ("TX2, memory 1062", TX2, 1_062_400_000, QUIET),
+        ("Xavier NX, memory 1600", XAVIER_NX, 1_600_000_000, NX_IDLE),
+    ):
+        emc, cpu_hz = board.emc_hz.index(emc_hz), [board.cpu_idle_hz] * len(board.policies)
+        modelled = rails_w(board, asleep, gpu_hz=board.gpu_hz[0], emc=emc, cpu_hz=cpu_hz)
+        pairs = ", ".join(f"{r} {mw}/{1000 * modelled[r]:.0f}" for r, mw in measured.items())
+        print(f"   {name}: {pairs}")
+
+
 def main() -> None:
-    for section in (latency, memory_power, deeplab, idle, ripple, governor):
+    for section in (latency, memory_power, deeplab, idle, ripple, governor, tx2, quiet):
         section()
 
 

@@ -6,7 +6,7 @@ import io
 import os
 import secrets as random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -142,6 +142,17 @@ def host_board(supervisor: Supervisor, *, url: str) -> None:
         files = _board_files(device)
         supervisor.start(processes.board(device.name, "host", files, server_url=server_url))
         done(device.name)
+
+
+def emulated_boards(supervisor: Supervisor, kinds: Sequence[str], *, url: str) -> None:
+    """One emulated board of each kind, beside the demo's."""
+    for kind in dict.fromkeys(kinds):
+        with stage("board") as done:
+            device, _ = Device.objects.get_or_create(name=f"emulated-{kind.replace(':', '-')}")
+            server_url = settings.PUBLIC_URL if settings.ON_TLS else url
+            spec, files = f"emulated:{kind}", _board_files(device)
+            supervisor.start(processes.board(device.name, spec, files, server_url=server_url))
+            done(device.name)
 
 
 def _board_files(device: Device) -> processes.BoardFiles:

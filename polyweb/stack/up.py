@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import OperationalError, connection
 
+from measurements.board.hardware.emulator.variant import UnknownKind, variant
 from polyweb.stack import ports, stages
 from polyweb.stack.errors import StackError
 from polyweb.stack.supervisor import Supervisor
@@ -20,6 +21,8 @@ class Options:
     port: int
     demo: bool
     host_board: bool = True
+    boards: tuple[str, ...] = ()
+    """Kinds of emulated boards beside the demo's."""
 
     @property
     def url(self) -> str:
@@ -34,6 +37,7 @@ def run(options: Options) -> None:
         StackError: A stage failed, or a program died again and again.
     """
     check_address(options)
+    check_boards(options)
     os.environ.setdefault("PUBLIC_URL", options.url)
     with Supervisor(settings.VAR_DIR, url=options.url, say=_say) as supervisor:
         _stop_on_signals(supervisor)
@@ -61,8 +65,20 @@ def _start(supervisor: Supervisor, options: Options) -> None:
     stages.replay_boards(supervisor, url=options.url)
     if options.host_board:
         stages.host_board(supervisor, url=options.url)
+    stages.emulated_boards(supervisor, options.boards, url=options.url)
     if options.demo:
         stages.demo_sweep(supervisor)
+
+
+def check_boards(options: Options) -> None:
+    """Raises: StackError: There is no such emulated board, or it is the demo's."""
+    for kind in options.boards:
+        try:
+            variant(kind)
+        except UnknownKind as unknown:
+            raise StackError(f"--board {kind}: {unknown}") from None
+    if options.demo and "agx-orin" in options.boards:
+        raise StackError("--board agx-orin: it is the demo's board and started anyway.")
 
 
 def check_address(options: Options) -> None:

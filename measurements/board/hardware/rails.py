@@ -94,6 +94,6 @@ def unseen(total: Iterable[str]) -> str:
         return "the power supply's own loss is in no number here."
     seen = "module's input" if names & set(_MODULE_INPUTS) else "module's supply rails"
     return (
-        f"the sensors sit at the {seen}, so the carrier board with its ports, drives and mostly the "
-        "fan, and the power supply's loss, are in no number here."
+        f"the sensors sit at the {seen}, so the carrier board with its ports, drives and mostly "
+        "the fan, and the power supply's loss, are in no number here."
     )

@@ -20,10 +20,18 @@ class Command(BaseCommand):
             action="store_false",
             help="this machine is no board: no real inference here",
         )
+        parser.add_argument(
+            "--board",
+            dest="boards",
+            action="append",
+            default=[],
+            metavar="KIND",
+            help="one more emulated board: tx2, orin-nano, xavier-nx:user, … (repeatable)",
+        )
 
-    def handle(
-        self, *args: Any, host: str, port: int, demo: bool, host_board: bool, **options: Any
-    ) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:
         from polyweb.stack import up
 
-        up.run(up.Options(host=host, port=port, demo=demo, host_board=host_board))
+        names = ("host", "port", "demo", "host_board")
+        chosen = {name: options[name] for name in names}
+        up.run(up.Options(**chosen, boards=tuple(options["boards"])))

@@ -81,8 +81,8 @@ TX2 = BoardData(
         Zone("Tdiode", "Tdiode_tegra", -3.0, share=0.6, step_c=0.25),
     ),
     gpu=GpuPower(
-        leak_w=0.1, idle_w_per_hz=0.0, busy_w_per_hz=4.4e-9, stall_share=1.0,
-        volt_knee=0.55, volt_rise=0.25, gated_w=0.15,
+        leak_w=0.1, idle_w_per_hz=0.0, busy_w_per_hz=4.4e-9, stall_share=0.25,
+        volt_knee=0.50, volt_rise=0.36, gated_w=0.15,
     ),
     cpu=CpuPower(floor_w=0.15, core_w=0.7, idle_w_per_hz=0.12e-9, volt_knee=0.55, volt_rise=0.25),
     memory=MemoryPower(
