@@ -148,8 +148,8 @@ def busy(record: Record) -> PerRequest:
 
     Source: PolyThrottle (arXiv 2310.19991), appendix A; DESIGN's definitions.
     """
-    time = inference_time_per_request(record.requests)
     window = busy_window(record.requests)
+    time = inference_time_per_request(record.requests)
     return _per_request(record, window, seconds_each=time.value, own_share=1.0)
 
 

@@ -49,8 +49,8 @@ def test_a_record_becomes_energy_latency_and_samples():
 def test_the_interval_of_a_constant_power_is_its_quantisation():
     run = claimed_run()
     recording.store(run, make_record(run))
-    step_error_w = 1.96 * 0.04 / math.sqrt(12)
-    assert run.busy_half_width_j == pytest.approx(0.8 * step_error_w / 10)
+    # Anywhere within +-0.02 W: 95 % of it at most, 0.8 of busy time, 10 requests a second.
+    assert 0.8 <= run.busy_half_width_j / (0.8 * 0.02 / 10) <= 0.95
 
 
 def test_back_to_back_requests_have_no_at_rate_energy():
