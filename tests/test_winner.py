@@ -16,6 +16,8 @@ def launch(page: Page, *, name: str, trials: int, strategy: str = "random", **sl
     page.goto("/sweeps/new/")
     page.get_by_label("Network").select_option(label="EfficientNet-B4 (380 px)")
     page.get_by_label("Latency limit (SLO), ms").fill(slo.get("slo", "400"))
+    page.locator("#id_gpu_min_hz_how").select_option("nth")  # What the emulated board gains by.
+    page.locator("#id_gpu_max_hz_how").select_option("found")
     page.get_by_label("Strategy").select_option(strategy)
     page.get_by_label("Trials at most").fill(str(trials))
     page.get_by_label("Requests per run").fill("200")

@@ -181,3 +181,18 @@ def test_a_limit_that_the_runs_are_too_short_for_is_refused(client: Client):
     )
     assert page.status_code == 422
     assert "needs 299" in page.content.decode()
+
+
+@pytest.mark.parametrize(("boards", "rounds"), [(1, 8), (2, 4)])
+def test_two_boards_take_the_same_board_seconds_in_half_the_rounds(boards, rounds):
+    sweep = make_sweep(strategy="random", budget_trials=8)
+    sweep.others.set([make_device() for _ in range(boards - 1)])
+    search.advance(sweep.pk)
+    taken = 0
+    while open_runs := [run for run in runs_of(sweep) if run.state == Run.State.QUEUED]:
+        taken += 1
+        for run in open_runs:
+            end(run, Run.State.DONE)
+        for run in open_runs:
+            tasks.observe(str(run.pk))
+    assert (taken, sweep.board_s(), sweep.trials.count()) == (rounds, 80.0, 8)
