@@ -247,7 +247,9 @@ def _result(
     state: State, definition: str, record: Record, found: energy.PerRequest, truth: Truth
 ) -> Result:
     steps_w = [rail.step_w for rail in record.board.rails if rail.in_total]
-    bound_w = math.hypot(*(step_w or math.nan for step_w in steps_w)) / math.sqrt(12)
+    bound_w = math.hypot(
+        *(math.nan if step_w is None else step_w for step_w in steps_w)
+    ) / math.sqrt(12)
     return Result(
         state=state.number,
         definition=definition,
@@ -270,7 +272,7 @@ def summary(results: Sequence[Result]) -> dict[str, object]:
         "p95_error_percent": sizes[max(0, -(-95 * len(sizes) // 100) - 1)],
         "mean_error_percent": statistics.fmean(errors),
         "steps_bound_percent": 100 * statistics.median(r.steps_bound for r in results),
-        "median_half_width_percent": statistics.median(widths),
+        "median_half_width_percent": statistics.median(widths) if widths else math.nan,
         "without_interval": len(results) - len(widths),
         "coverage_of_board_mean": _coverage(results, _means_of_the_others(results)),
         "coverage_of_this_run": _coverage(results, [result.true_j for result in results]),
@@ -300,7 +302,7 @@ def _coverage(results: Sequence[Result], truths_j: Iterable[float | None]) -> fl
         for result, truth_j in zip(results, truths_j, strict=True)
         if result.half_width_j is not None and truth_j is not None
     ]
-    return sum(covered) / len(covered)
+    return sum(covered) / len(covered) if covered else math.nan
 
 
 def benchmark(kind: str, runs: int, jobs: int) -> dict[str, object]:
