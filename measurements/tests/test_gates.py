@@ -70,6 +70,11 @@ def test_inference_that_becomes_faster_is_not_steady():
     assert not is_steady(_samples(), _batches(lambda t_s: 0.02 - 0.001 * t_s), RAILS, 5.0)
 
 
+def test_the_rhythm_of_slow_batches_is_no_drift():
+    slow = [ServedBatch((t,), (t,), t, t + 0.9) for t in (0.0, 2.0, 4.0)]
+    assert is_steady(_samples(power_w=lambda t_s: 10 if t_s < 4 else 20.0), slow, RAILS, 5.0)
+
+
 def test_scatter_is_no_drift():
     scattering = _samples(power_w=lambda t_s: 10.0 + 3 * (round(t_s * 20) % 3))
     assert is_steady(scattering, _batches(), RAILS, 5.0)
