@@ -9,7 +9,7 @@ from measurements.board.hardware.machine import RealClock, SysFiles
 from measurements.board.hardware.rapl import Counters, Domain, discover, joules
 from measurements.board.load.choice import choose
 from measurements.board.load.protocol import Load, LoadFailed
-from measurements.board.trial import Cancelled, run_trial
+from measurements.board.trial import Cancelled, Progress, run_trial
 from measurements.energy import busy
 from measurements.messages import NetworkFeatures, OperatingPoint, Plan
 
@@ -187,12 +187,13 @@ def test_a_machine_with_counters_gives_joules(network, tmp_path):
     board = HostBoard("here", files=files, clock=clock, loads=loads)
     stepped = []
 
-    def progress(now: object) -> None:
-        if getattr(now, "phase", "") == "serve" and not stepped:
+    def progress(now: Progress) -> None:
+        is_halfway = now.phase == "serve" and now.requests_done >= 30
+        if is_halfway and not stepped:
             stepped.append(True)
             _count(tmp_path, "intel-rapl:0", 31_000_000)
 
-    record = run_trial(_plan(requests=20), board, attempt=1, progress=progress,
+    record = run_trial(_plan(requests=60), board, attempt=1, progress=progress,
                        cancelled=lambda: False)  # fmt: skip
     measured = busy(record)
     assert measured.mean_power_w * measured.window.length_s == pytest.approx(30.0, rel=0.2)
