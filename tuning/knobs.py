@@ -108,13 +108,13 @@ def knobs_of(device: Device | None) -> list[Knob]:
 
 
 def first_choice(knob: Knob) -> dict[str, Any]:
-    """A small space for a start: about five GPU clocks, every memory clock, the rest as found."""
+    """A small space for a start: about five clocks for each GPU limit, every memory clock."""
     edges = {
         f"{knob.name}_from": str(knob.legal_hz[0]),
         f"{knob.name}_to": str(knob.legal_hz[-1]),
         f"{knob.name}_step": max(2, round((len(knob.legal_hz) - 1) / 4)),
     }
-    how = {"gpu_max_hz": NTH, "emc_hz": ALL}.get(knob.name, FOUND)
+    how = {"gpu_min_hz": NTH, "gpu_max_hz": NTH, "emc_hz": ALL}.get(knob.name, FOUND)
     return {f"{knob.name}_how": how, **edges}
 
 
