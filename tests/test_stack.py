@@ -24,7 +24,10 @@ def test_the_demo_board_is_registered_and_its_secrets_are_its_owners_only(system
     directory = system.var / "boards" / "emulated-agx-orin"
     modes = {name: stat.S_IMODE((directory / name).stat().st_mode) for name in ("token", "broker")}
     assert modes == {"token": 0o600, "broker": 0o600}
-    code = "from measurements.models import Device; print(Device.objects.get().registered_at)"
+    code = (
+        "from measurements.models import Device\n"
+        "print(Device.objects.get(name='emulated-agx-orin').registered_at)"
+    )
     assert system.manage("shell", "-v", "0", "-c", code).strip() not in ("", "None")
 
 
