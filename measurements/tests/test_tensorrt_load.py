@@ -25,7 +25,7 @@ NETWORK = NetworkFeatures(
     name="net", sha256="ab" * 32, input_shape=[None, 3, 8, 8], input_dtype="float32",
     flops_per_item=1e6, flops_fixed=0, bytes_per_item=1e3, bytes_fixed=1e3, input_name="image",
 )  # fmt: skip
-FAKE = '''#!{python}
+FAKE = '''\
 """Prints what trtexec 8.4 prints, and exports its queries: 5 ms each from 1 ms on."""
 import json, pathlib, sys, time
 options = dict(word.lstrip("-").partition("=")[::2] for word in sys.argv[1:])
@@ -50,8 +50,10 @@ print("&&&&", ended)
 
 def _trtexec(directory: Path, *, outcome: str = "PASSED", seconds: float = 0.3, count: int = 80):
     program = directory / "trtexec"
-    text = FAKE.format(python=sys.executable, outcome=outcome, seconds=seconds, count=count)
-    program.write_text(text)
+    script = program.with_suffix(".py")
+    script.write_text(FAKE.format(outcome=outcome, seconds=seconds, count=count))
+    # Not by the script's own first line: that breaks where Python's path has a space.
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
     program.chmod(0o755)
     return program
 
