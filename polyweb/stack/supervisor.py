@@ -64,6 +64,8 @@ class Supervisor:
         self._logs = secrets.private_directory(var / "log")
         self._children: list[_Child] = []
         self._hurry = False
+        self._is_polling = False
+        self._is_interrupted = False
 
     def __enter__(self) -> "Supervisor":
         return self
@@ -104,15 +106,26 @@ class Supervisor:
 
         Raises:
             GaveUp: A child died more than `RESTARTS` times within `WITHIN_S`.
+            KeyboardInterrupt: A signal came meanwhile.
         """
-        for child in self._children:
-            _bound(child.log)
-            if child.is_alive:
-                continue
-            if child.process is not None:
-                self._bury(child)
-            if self._clock() >= child.again_at_s:
-                self._spawn(child)
+        self._is_polling = True
+        try:
+            for child in self._children:
+                self._look_at(child)
+        finally:
+            self._is_polling = False
+        if self._is_interrupted:
+            raise KeyboardInterrupt
+
+    def interrupt(self) -> None:
+        """For a signal's handler: KeyboardInterrupt, but never in the middle of polling.
+
+        Raised inside `Popen.poll` it could leave that object's lock taken, and the child
+        would never be seen to end.
+        """
+        self._is_interrupted = True
+        if not self._is_polling:
+            raise KeyboardInterrupt
 
     def hurry(self) -> None:
         """Stop waiting for the orderly end: kill."""
@@ -120,6 +133,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Ask all to end, the servers last, and kill what has not within `STOP_S`."""
+        self._is_polling = True  # from here on a signal is only noted
         for servers in (False, True):
             alive = [c for c in self._children if c.is_alive and c.program.is_server == servers]
             for child in alive:
@@ -134,6 +148,15 @@ class Supervisor:
                 for child in children:
                     self._signal(child, signal.SIGKILL)
             time.sleep(POLL_S / 4)
+
+    def _look_at(self, child: _Child) -> None:
+        _bound(child.log)
+        if child.is_alive:
+            return
+        if child.process is not None:
+            self._bury(child)
+        if self._clock() >= child.again_at_s:
+            self._spawn(child)
 
     def _spawn(self, child: _Child) -> None:
         child.process = child.program.spawn(child.log)

@@ -122,7 +122,7 @@ def _stop_on_signals(supervisor: Supervisor) -> None:
         if len(asked) > 1:
             supervisor.hurry()
         else:
-            raise KeyboardInterrupt
+            supervisor.interrupt()
 
     for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(which) is not signal.SIG_IGN:

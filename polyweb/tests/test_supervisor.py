@@ -150,3 +150,23 @@ def test_a_log_is_kept_to_two_bounded_files(supervisor, tmp_path):
     supervisor.tick()
     assert log.stat().st_size == 0
     assert log.with_suffix(".log.1").stat().st_size == 5 * 1024 * 1024 + 1
+
+
+def test_a_signal_while_children_are_polled_waits_until_that_is_over(tmp_path, monkeypatch):
+    supervisor = Supervisor(tmp_path, say=lambda _: None)
+    looked = []
+
+    def look_at(child):
+        supervisor.interrupt()
+        looked.append(child)
+
+    monkeypatch.setattr(supervisor, "_look_at", look_at)
+    monkeypatch.setattr(supervisor, "_children", ["one", "two"])
+    with pytest.raises(KeyboardInterrupt):
+        supervisor.tick()
+    assert looked == ["one", "two"]
+
+
+def test_a_signal_at_any_other_moment_interrupts_at_once(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        Supervisor(tmp_path, say=lambda _: None).interrupt()
