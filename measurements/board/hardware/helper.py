@@ -75,6 +75,7 @@ class Connection:
             self._socket.close()
             raise HelperGone(f"no privileged helper at {path}: {failure}") from failure
         self._answers = self._socket.makefile("rb")
+        self._listener: threading.Thread | None = None
 
     def ask(self, request: str) -> Any:
         """The answer's value.
@@ -99,6 +100,7 @@ class Connection:
         """From now on feed each line, from a thread that lasts as long as the connection."""
         self._socket.settimeout(None)
         thread = threading.Thread(target=self._feed, args=(feed,), daemon=True)
+        self._listener = thread
         thread.start()
         return thread
 
@@ -120,6 +122,8 @@ class Connection:
     def close(self) -> None:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+        if self._listener not in (None, threading.current_thread()):
+            self._listener.join(_ANSWER_WITHIN_S)  # its file must not close under its hands
         self._answers.close()
         self._socket.close()
 
