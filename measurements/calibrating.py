@@ -13,7 +13,7 @@ from django.db import transaction
 from measurements.alignment import Alignment, NotAligned, align, usable
 from measurements.calibration import Fit, NotCalibrated, calibrate
 from measurements.meter_csv import MeterFileRefused, Readings, read_meter
-from measurements.models import Calibration, CalibrationSeries, OverheadCheck, Run
+from measurements.models import AuditEntry, Calibration, CalibrationSeries, OverheadCheck, Run
 from measurements.overhead import Arm, NotComparable, overhead
 from measurements.sessions import BoardSession, traces
 
@@ -67,6 +67,8 @@ def make_calibration(
         row.save()
         row.runs.set(session.runs)
         _store_series(row, fit)
+        told = {"calibration": row.pk, "gain": row.gain, "offset_w": row.offset_w}
+        AuditEntry.objects.note(by, "calibrated", row.device, **told)
     return row
 
 
@@ -111,6 +113,7 @@ def check_overhead(
     with transaction.atomic():
         row.save()
         row.runs.set(runs)
+        AuditEntry.objects.note(by, "checked the sampler", row.device, extra_w=row.extra_w)
     return row
 
 

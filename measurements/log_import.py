@@ -29,7 +29,7 @@ from measurements.energy import EnergyUnknown, Trace, Window
 from measurements.log_time import Timing, timing
 from measurements.mean_power import scatter_of
 from measurements.messages import Rail, Samples
-from measurements.models import Phase, Run, Verdict
+from measurements.models import AuditEntry, Phase, Run, Verdict
 from measurements.power import PowerMissing, rail_w, total_w
 from measurements.quality import Finding, is_invalid
 
@@ -105,6 +105,7 @@ def import_log(
     )
     with transaction.atomic():
         _store(run, log, window)
+        AuditEntry.objects.note(created_by, "imported a log", run, sha256=log.sha256)
     return run
 
 

@@ -19,7 +19,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 
 from measurements import statistics, tasks
-from measurements.models import Run
+from measurements.models import AuditEntry, Run
 
 ENDED = (Run.State.DONE, Run.State.INVALID, Run.State.CANCELLED)
 EXPECTED_CHANGES = ("run_id", "record_sha256", "started_at", "attempt")
@@ -110,6 +110,7 @@ class Comparison:
         )
 
 
+@transaction.atomic
 def repeat(run: Run, *, new_seed: bool = False, by: AbstractUser | None = None) -> Run:
     """A queued run with the plan of `run`; its board is told once the row is committed.
 
@@ -126,6 +127,7 @@ def repeat(run: Run, *, new_seed: bool = False, by: AbstractUser | None = None) 
         created_by=by,
         repeat_of=run,
     )
+    AuditEntry.objects.note(by, "repeated", run, again=str(again.pk))
     transaction.on_commit(partial(tasks.dispatch.delay, run.device_id), robust=True)
     return again
 

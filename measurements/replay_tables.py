@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 
 from measurements.board.hardware import replay
 from measurements.board.hardware.replay import TableRefused, encoded
-from measurements.models import Device, Network, ReplayTable
+from measurements.models import AuditEntry, Device, Network, ReplayTable
 
 
 @transaction.atomic
@@ -54,6 +54,7 @@ def add_board(name: str, table: replay.ReplayTable, *, by: AbstractUser | None =
     device.provenance = Device.Provenance.REPLAY
     device.provenance_note = replay.note(table)
     device.save()
+    AuditEntry.objects.note(by, "added", device, replays=table.name)
     return device
 
 

@@ -7,18 +7,33 @@ and manages devices and accounts. A superuser counts as admin.
 from collections.abc import Callable
 from functools import wraps
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 VIEWER, OPERATOR, REVIEWER, ADMIN = ROLES = ("viewer", "operator", "reviewer", "admin")
+
+
+def roles_of(user: AbstractUser | AnonymousUser) -> frozenset[str]:
+    """The roles that `user` holds, asked for once for each request's user."""
+    if not hasattr(user, "_roles"):
+        user._roles = frozenset(user.groups.values_list("name", flat=True))
+    return user._roles
 
 
 def has_role(user: AbstractUser | AnonymousUser, role: str) -> bool:
     """Whether `user` holds `role`, or admin, which includes every role."""
     if not user.is_active:
         return False
-    return user.is_superuser or user.groups.filter(name__in=[role, ADMIN]).exists()
+    return user.is_superuser or not roles_of(user).isdisjoint((role, ADMIN))
+
+
+def holders(role: str) -> QuerySet[AbstractUser]:
+    """The active accounts that hold `role`, admins included, by name."""
+    holds = Q(groups__name__in=[role, ADMIN]) | Q(is_superuser=True)
+    return get_user_model().objects.filter(holds, is_active=True).distinct().order_by("username")
 
 
 def role_required(role: str) -> Callable:

@@ -24,7 +24,7 @@ from django.db import IntegrityError, transaction
 
 from measurements.builtin_networks import ensure_file
 from measurements.graphs import GraphFeatures
-from measurements.models import Network
+from measurements.models import AuditEntry, Network
 
 READER_BASE_BYTES = 2**30
 READER_BYTES_PER_FILE_BYTE = 3
@@ -162,6 +162,7 @@ def _stored(
         network.file.save(f"{sha256}.onnx", upload, save=False)
         with transaction.atomic():
             network.save()
+            AuditEntry.objects.note(user, "uploaded", network, sha256=sha256)
     except OSError as error:
         raise UploadRefused(f"The server could not keep the file: {error.strerror}.") from error
     except IntegrityError as error:

@@ -6,9 +6,10 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import AbstractUser
+from django.db import transaction
 
 from measurements.board.load import trace
-from measurements.models import ArrivalTrace
+from measurements.models import ArrivalTrace, AuditEntry
 
 
 class ArrivalTraceForm(forms.ModelForm):
@@ -50,6 +51,9 @@ class ArrivalTraceForm(forms.ModelForm):
         except trace.NoTrace as refused:
             self.add_error(where, str(refused))
 
+    @transaction.atomic
     def store(self, *, by: AbstractUser) -> ArrivalTrace:
         self.instance.times_s, self.instance.created_by = self.times_s, by
-        return self.save()
+        trace_row: ArrivalTrace = self.save()
+        AuditEntry.objects.note(by, "added", trace_row)
+        return trace_row

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from django import forms
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
 
-from measurements.models import Device
+from measurements.models import AuditEntry, Device
 
 RESERVED = ("new",)
 """Names that are addresses of pages."""
@@ -30,3 +32,9 @@ class DeviceForm(forms.ModelForm):
         if name in RESERVED:
             raise forms.ValidationError("This name is the address of a page; choose another.")
         return name
+
+    @transaction.atomic
+    def store(self, *, by: AbstractUser) -> Device:
+        device: Device = self.save()
+        AuditEntry.objects.note(by, "added", device)
+        return device

@@ -2,6 +2,7 @@
 
 from .applications import Application
 from .arrival_traces import ArrivalTrace
+from .audit import AuditEntry
 from .calibrations import Calibration, CalibrationSeries
 from .devices import Device, DeviceToken, RejectedRecord
 from .networks import Network
@@ -14,6 +15,7 @@ from .samples import Phase, PowerSample, RequestLog
 __all__ = [
     "Application",
     "ArrivalTrace",
+    "AuditEntry",
     "Calibration",
     "CalibrationSeries",
     "Device",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.urls import reverse
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from measurements.calibration import Calibrated, Line, calibrated
 
+from .audit import AuditEntry
 from .devices import Device
 from .runs import Run
 from .samples import RequestLog
@@ -139,12 +140,15 @@ class Calibration(models.Model):
             return None
         return cls.objects.valid_at(when).filter(device=run.device_id).first()
 
+    @transaction.atomic
     def withdraw(self, *, by: models.Model | None, because: str) -> bool:
         """Take it back: it holds for no run any more. False if somebody did before."""
         standing = Calibration.objects.standing().filter(pk=self.pk)
-        return bool(
-            standing.update(withdrawn_at=timezone.now(), withdrawn_by=by, withdrawn_because=because)
-        )
+        fields = {"withdrawn_by": by, "withdrawn_because": because}
+        if not standing.update(withdrawn_at=timezone.now(), **fields):
+            return False
+        AuditEntry.objects.note(by, "withdrew a calibration", self.device, because=because)
+        return True
 
 
 class CalibrationSeries(models.Model):

@@ -6,11 +6,12 @@ import secrets
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from measurements.messages import BoardInfo, Heartbeat, OperatingPoint
 
+from .audit import AuditEntry
 from .replay import ReplayTable
 
 OFFLINE_AFTER = dt.timedelta(seconds=10)
@@ -193,7 +194,9 @@ class DeviceToken(models.Model):
     def issue(cls, device: Device, *, by: models.Model | None = None) -> str:
         """A new token for `device`; shown once, never stored."""
         token = secrets.token_urlsafe(32)
-        cls.objects.create(device=device, sha256=_digest(token), created_by=by)
+        with transaction.atomic():
+            row = cls.objects.create(device=device, sha256=_digest(token), created_by=by)
+            AuditEntry.objects.note(by, "issued a token", device, token=row.pk)
         return token
 
     @classmethod
@@ -206,9 +209,11 @@ class DeviceToken(models.Model):
         cls.objects.filter(pk=found.pk).update(last_used_at=timezone.now())
         return found.device
 
-    def revoke(self) -> None:
+    @transaction.atomic
+    def revoke(self, *, by: models.Model | None = None) -> None:
         self.revoked_at = timezone.now()
         self.save(update_fields=["revoked_at"])
+        AuditEntry.objects.note(by, "revoked a token", self.device, token=self.pk)
 
 
 class RejectedRecord(models.Model):

@@ -9,6 +9,7 @@ from django.db import models, transaction
 
 from measurements.messages import BoardInfo
 
+from .audit import AuditEntry
 from .devices import Device
 from .runs import Run
 
@@ -44,6 +45,9 @@ class RailMap(models.Model):
             )
             device.total_of = list(total_of) or device.board_total_of
             device.save(update_fields=["total_of"])
+            AuditEntry.objects.note(
+                by, "changed the total", device, before=row.was, after=device.total_of
+            )
         return row
 
 

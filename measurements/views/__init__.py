@@ -1,6 +1,7 @@
 """Pages of what was measured."""
 
 from .arrival_traces import arrival_traces
+from .audit import audit_csv, audit_list, audit_of
 from .calibrations import (
     calibration_detail,
     calibration_new,
@@ -22,6 +23,9 @@ from .replay import replay_board_new, replay_table
 from .runs import import_log, run_detail, run_list
 
 __all__ = [
+    "audit_csv",
+    "audit_list",
+    "audit_of",
     "calibration_detail",
     "calibration_new",
     "calibration_queue",

@@ -62,7 +62,7 @@ def device_detail(request: HttpRequest, name: str) -> HttpResponse:
 def device_new(request: HttpRequest) -> HttpResponse:
     form = DeviceForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        return _show_token(request, form.save(), added=True)
+        return _show_token(request, form.store(by=request.user), added=True)
     return render(request, "measurements/device_new.html", {"form": form})
 
 
@@ -77,7 +77,7 @@ def device_token(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def device_token_revoke(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     token = get_object_or_404(DeviceToken, device__name=name, pk=pk, revoked_at=None)
-    token.revoke()
+    token.revoke(by=request.user)
     messages.success(
         request,
         f"Token {pk} is revoked: the server refuses it from now on. The board keeps its records.",

@@ -148,6 +148,11 @@ def has_role(user: AbstractUser | AnonymousUser, role: str) -> bool:
     return bool(user) and roles.has_role(user, role)
 
 
+@register.filter
+def role_names(user: AbstractUser | AnonymousUser) -> list[str]:
+    return sorted(roles.roles_of(user))
+
+
 def _finite(value: Any) -> float | None:
     """The number, or None for what is no number: None, "", NaN, infinity."""
     if value is None or value == "":
