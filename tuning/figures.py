@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 
 import plotly.graph_objects as go
 
+from measurements.charts import Chart
 from measurements.figures import energy_unit, figure
+from tuning.figure_tables import of_results
 from tuning.heat_maps import HeatMap, heat_maps
 from tuning.results import Result
 from tuning.wording import Question, hover, known_energy, three_digits
@@ -20,6 +22,15 @@ __all__ = ["HeatMap", "energy_against_latency", "heat_maps", "pareto_front"]
 SYMBOLS = {1: "circle", 2: "square", 4: "diamond", 8: "triangle-up", 16: "star", 32: "hexagon"}
 LOG_FROM_RATIO = 12.0
 """An axis whose largest value is this many times the smallest is logarithmic."""
+
+
+def energy_against_latency_chart(results: Sequence[Result], *, question: Question) -> Chart:
+    return Chart(
+        "against",
+        "What does a tighter latency limit cost in energy?",
+        energy_against_latency(results, question=question),
+        of_results(results, question=question),
+    )
 
 
 def energy_against_latency(results: Sequence[Result], *, question: Question) -> go.Figure:

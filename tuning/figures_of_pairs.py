@@ -6,10 +6,27 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from measurements.charts import Chart, Table
 from measurements.figures import TEMPLATE
 from tuning.pairs import Comparison
 
 TOKENS = ("--accent", "--rail-memory", "--rail-cpu")
+
+
+def chart(comparisons: Sequence[Comparison]) -> Chart:
+    """The figure with its numbers; the runs themselves stand in the table of the pairs."""
+    heads = ["The winner against", "Block", "Saved (%)"]
+    rows = [
+        [one.arm.words, str(number), f"{100 * pair:.2f}"]
+        for one in comparisons
+        for number, pair in enumerate(one.saved.pairs, start=1)
+    ]
+    return Chart(
+        "pairs",
+        "Do the blocks agree on what the winner saves?",
+        savings(comparisons),
+        Table(heads, rows),
+    )
 
 
 def savings(comparisons: Sequence[Comparison]) -> go.Figure:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from measurements.charts import Chart
 from measurements.figures import energy_unit, figure
+from tuning.figure_tables import of_results
 from tuning.results import Result
 from tuning.space import Axis, Space
 from tuning.wording import SHORT, Question, clock_mhz, hover, known_energy
@@ -40,6 +42,22 @@ class _Cell:
     row: int
     shown: Result
     measured: int
+
+
+def charts(space: Space, results: Sequence[Result], *, question: Question) -> list[Chart]:
+    """The maps as a page shows them, each with its measured points as a table."""
+    return [
+        Chart(
+            f"heat-{one.batch_size}",
+            f"Which clocks are best at batch {one.batch_size}?",
+            one.figure,
+            of_results([r for r in results if r.batch_size == one.batch_size], question=question),
+            f"Each cell shows the best measured value over {' and '.join(one.best_over)}."
+            if one.best_over
+            else "",
+        )
+        for one in heat_maps(space, results, question=question)
+    ]
 
 
 def heat_maps(space: Space, results: Sequence[Result], *, question: Question) -> list[HeatMap]:

@@ -9,15 +9,27 @@ from __future__ import annotations
 import math
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Avg, BooleanField, Case, F, FloatField, Q, QuerySet, Value, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    F,
+    FloatField,
+    Q,
+    QuerySet,
+    Sum,
+    Value,
+    When,
+)
 from django.urls import reverse
 
 from measurements.models import Run
 
 from .models import Sweep, Trial, TrialRun
+from .models.progress import beside_fixed_s
 
-RECENT = 8
 STATISTIC_LABELS = {"mean": "mean", "p50": "median", "p95": "p95", "p99": "p99"}
 
 
@@ -108,14 +120,6 @@ class Difference:
     share: float
     half_width: float | None
 
-    @property
-    def percent(self) -> str:
-        """Like 23 %, with its 95 % interval where that is known."""
-        if self.half_width is None:
-            return f"{100 * self.share:.0f} %"
-        low, high = self.share - self.half_width, self.share + self.half_width
-        return f"{100 * self.share:.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"
-
 
 def links(sweep: Sweep) -> QuerySet[TrialRun]:
     """The sweep's runs with `energy_j`, `half_width_j`, `latency_ms`, `upper_ms`, `meets_slo`."""
@@ -172,6 +176,28 @@ def best(sweep: Sweep, names: tuple[str, ...]) -> Result | None:
     return next(iter(rows(sweep, feasible, names)), None)
 
 
+def best_of(sweep: Sweep) -> Result | None:
+    """The best point as a row, of a sweep that `with_best` annotated; no query of its own."""
+    found = sweep.best
+    if found is None:
+        return None
+    has_bound = sweep.slo_statistic != Sweep.SloStatistic.MEAN
+    return Result(
+        number=found["number"],
+        state=Trial.State.OBSERVED,
+        run_id=uuid.UUID(found["run"]),
+        run_state=Run.State.DONE,
+        point=dict(zip(sweep.space().names, found["values"], strict=True)),
+        energy_j=found["energy_j"],
+        half_width_j=found["half_width_j"],
+        latency_ms=found["latency_ms"],
+        upper_ms=found["bound_ms"] if has_bound else None,
+        meets_slo=True,
+        power_w=None,
+        board_s=None,
+    )
+
+
 def at_default_clocks(sweep: Sweep, names: tuple[str, ...], batch_size: int) -> Result | None:
     """The trial at the device's default clocks and `batch_size`, if this sweep measured it.
 
@@ -201,32 +227,31 @@ def less(result: Result, than: Result) -> Difference | None:
 
 
 def progress(sweep: Sweep) -> Progress:
-    states, taken_over = dict.fromkeys(Trial.State.values, 0), 0
-    for state, was_taken in sweep.trials.order_by().values_list("state", "taken_over"):
-        states[state] += not was_taken
-        taken_over += was_taken
-    adaptive_s, fixed_s = sweep.board_s_beside_fixed()
-    return Progress(
-        asked=sum(states.values()),
-        observed=states[Trial.State.OBSERVED],
-        given_up=states[Trial.State.GIVEN_UP],
-        board_s=sweep.board_s(),
-        runs=TrialRun.objects.filter(trial__sweep=sweep).count(),
-        taken_over=taken_over,
-        adaptive_s=adaptive_s,
-        fixed_s=fixed_s,
+    own, State = Q(taken_over=False), Trial.State
+    trials = sweep.trials.order_by().aggregate(
+        asked=Count("pk", filter=own),
+        observed=Count("pk", filter=own & Q(state=State.OBSERVED)),
+        given_up=Count("pk", filter=own & Q(state=State.GIVEN_UP)),
+        taken_over=Count("pk", filter=~own),
     )
+    return Progress(**trials, **_spent(sweep))
 
 
-def pace_s(sweep: Sweep) -> float | None:
-    """Wall seconds that its latest runs took each; None before the first has ended."""
-    runs = Run.objects.done().filter(trial_run__trial__in=sweep.trials.own())
-    runs = runs.filter(claimed_at__isnull=False)
-    recent = runs.order_by("-finished_at")[:RECENT].values("pk")
-    taken = Run.objects.filter(pk__in=recent).aggregate(
-        each=Avg(F("finished_at") - F("claimed_at"))
+def _spent(sweep: Sweep) -> dict[str, Any]:
+    """How many runs it has, what its own cost, and what the adaptive ones would have cost."""
+    own = Q(trial__taken_over=False)
+    adaptive = own & Q(
+        run__state=Run.State.DONE,
+        run__half_width_percent__isnull=False,
+        run__window_end_s__isnull=False,
     )
-    return None if taken["each"] is None else float(taken["each"].total_seconds())
+    spent = TrialRun.objects.filter(trial__sweep=sweep).aggregate(
+        runs=Count("pk"),
+        board_s=Sum("run__board_s", filter=own),
+        adaptive_s=Sum("run__board_s", filter=adaptive),
+        fixed_s=Sum(beside_fixed_s("run__"), filter=adaptive),
+    )
+    return {name: value or 0.0 for name, value in spent.items()} | {"runs": spent["runs"]}
 
 
 def _within(sweep: Sweep, column: str) -> Q:

@@ -75,6 +75,40 @@ def written(number: float, unit: str, half_width: float | None = None) -> tuple[
     return _fixed(number / factor, decimals), shown_unit, interval
 
 
+@register.simple_tag
+def percent(share: Any, low: Any = None, high: Any = None, reason: str = NO_REASON) -> SafeString:
+    """A share as "23 %", with its 95 % interval where both ends are known: "23 % (19 to 27 %)"."""
+    value, ends = _finite(share), percent_range(low, high)
+    if value is None:
+        return quantity(None, "", reason=reason)
+    text = _percent(value, *_ends(low, high))
+    if not ends:
+        return format_html('<span class="quantity">{}&nbsp;%</span>', text)
+    return format_html(
+        '<span class="quantity">{}&nbsp;% <span class="interval">({})</span></span>', text, ends
+    )
+
+
+@register.simple_tag
+def percent_range(low: Any, high: Any) -> str:
+    """The interval of a share: "19 to 27 %"; empty where an end is unknown."""
+    ends = _ends(low, high)
+    if len(ends) < 2:
+        return ""
+    return f"{_percent(ends[0], *ends)} to {_percent(ends[1], *ends)} %"
+
+
+def _ends(low: Any, high: Any) -> tuple[float, ...]:
+    ends = (_finite(low), _finite(high))
+    return tuple(end for end in ends if end is not None) if None not in ends else ()
+
+
+def _percent(share: float, *ends: float) -> str:
+    """Whole percents, or as fine as a narrow interval asks for."""
+    width = ends[1] - ends[0] if ends else 0.02
+    return _fixed(100 * share, 0 if width >= 0.01 else 1 if width >= 0.001 else 2)
+
+
 @register.filter
 def mhz(value_hz: Any, otherwise: str = UNKNOWN) -> str:
     """Hz as MHz with the decimals it needs, up to two; `otherwise` stands for None."""

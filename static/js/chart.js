@@ -84,6 +84,7 @@
     const isFirst = !drawn.has(chart);
     drawn.set(chart, text);
     const { data, layout } = themed(text);
+    if (chart.dataset.fill !== undefined) delete layout.height; // As tall as its place.
     Plotly.react(chart, data, layout, CONFIG).then(() => {
       if (isFirst) chart.on("plotly_click", open);
     });
@@ -111,6 +112,6 @@
       draw(chart);
     }
   });
-  for (const swapped of ["htmx:afterSettle", "htmx:oobAfterSwap"]) document.addEventListener(swapped, refresh);
+  for (const swapped of ["htmx:afterSettle", "htmx:oobAfterSwap", "chart:added"]) document.addEventListener(swapped, refresh);
   refresh();
 })();

@@ -183,5 +183,13 @@
     ask();
   }
 
-  for (const place of document.querySelectorAll("[data-trace]")) trace(place);
+  function prepare(root) {
+    for (const place of root.querySelectorAll("[data-trace]:not([data-trace-ready])")) {
+      place.dataset.traceReady = "yes";
+      trace(place);
+    }
+  }
+
+  document.addEventListener("htmx:load", (event) => prepare(event.target));
+  prepare(document);
 })();

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.apps import apps
 from django.db import models
 from django.db.models import (
@@ -11,6 +9,7 @@ from django.db.models import (
     Case,
     Count,
     DurationField,
+    Exists,
     ExpressionWrapper,
     F,
     OuterRef,
@@ -19,12 +18,11 @@ from django.db.models import (
     Value,
     When,
 )
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, Greatest, JSONObject
 
-from measurements.models import Run
-
-if TYPE_CHECKING:
-    pass
+from measurements.models import Calibration, Run
+from measurements.models.runs import FIXED_REQUESTS
 
 
 class SweepQuerySet(models.QuerySet["Sweep"]):
@@ -69,16 +67,20 @@ class SweepQuerySet(models.QuerySet["Sweep"]):
     def with_best(self) -> SweepQuerySet:
         """Annotate `best`: the done run with the least energy that keeps the SLO, or None.
 
-        A dict with trial, run, energy_j, half_width_j, latency_ms, batch_size and the clocks.
+        A dict with trial, number, values (in the order of the axes), run, energy_j,
+        half_width_j, latency_ms, bound_ms, batch_size and the clocks.
         """
         best = _feasible_links().order_by("energy_j", "trial__number")
         fields = ("batch_size", "gpu_min_hz", "gpu_max_hz", "emc_hz", "cpu_hz")
         found = JSONObject(
             trial="trial_id",
+            number="trial__number",
+            values="trial__values",
             run="run_id",
             energy_j="energy_j",
             half_width_j="half_width_j",
             latency_ms="latency_ms",
+            bound_ms="bound_ms",
             **{name: f"run__{name}" for name in fields},
         )
         return self.annotate(best=Subquery(best.annotate(found=found).values("found")[:1]))
@@ -91,6 +93,22 @@ class SweepQuerySet(models.QuerySet["Sweep"]):
         found = JSONObject(trial="trial_id", verdict="verdict", words="words")
         checked = latest.order_by("-pk").annotate(found=found).values("found")[:1]
         return self.with_best().annotate(checked=Subquery(checked))
+
+    def with_head(self) -> SweepQuerySet:
+        """All that the head of a sweep's page shows of its row, in one query.
+
+        Beside standing and progress: `is_verifying`, and `is_calibrated`: whether an
+        external meter was compared with its device's sensors.
+        """
+        verifying = apps.get_model("tuning", "Verification").objects.filter(
+            sweep=OuterRef("pk"), state="running"
+        )
+        standing = Calibration.objects.standing().filter(device=OuterRef("device"))
+        return (
+            self.with_standing()
+            .with_progress()
+            .annotate(is_verifying=Exists(verifying), is_calibrated=Exists(standing))
+        )
 
 
 def _feasible_links() -> models.QuerySet:
@@ -124,3 +142,14 @@ def _feasible_links() -> models.QuerySet:
         .filter(Q(**{f"{sweep}__slo_ms": None}) | Q(bound_ms__lte=F(f"{sweep}__slo_ms")))
         .filter(energy_j__isnull=False)
     )
+
+
+def beside_fixed_s(run: str) -> CombinedExpression:
+    """Board seconds of a run had it served the fixed 1,000 requests, at its own pace: an estimate.
+
+    Args:
+        run: The path to the run's columns, like "run__".
+    """
+    served = F(f"{run}requests_served")
+    each_s = (F(f"{run}window_end_s") - F(f"{run}window_start_s")) / served
+    return F(f"{run}board_s") + each_s * (Value(float(FIXED_REQUESTS)) - served)

@@ -5,12 +5,11 @@ from typing import Any
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q, Value
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
 from measurements.models import ArrivalTrace, Device, Network, Run
-from measurements.models.runs import FIXED_REQUESTS
 from tuning.questions import Observation, Question
 from tuning.space import Axis, Space
 
@@ -149,21 +148,6 @@ class Sweep(models.Model):
         runs = Run.objects.done().filter(trial_run__trial__sweep=self, device=device)
         known = runs.filter(temp_before_c__isnull=False).order_by("finished_at")
         return known.values_list("temp_before_c", flat=True).first()
-
-    def board_s_beside_fixed(self) -> tuple[float, float]:
-        """Board seconds of its adaptive done runs, and an estimate with the fixed 1,000 requests.
-
-        Each run's own pace gives the estimate; two zeros if there is no such run.
-        """
-        runs = Run.objects.done().filter(
-            trial_run__trial__in=self.trials.own(), half_width_percent__isnull=False
-        )
-        each_s = (F("window_end_s") - F("window_start_s")) / F("requests_served")
-        more_s = each_s * (Value(float(FIXED_REQUESTS)) - F("requests_served"))
-        sums = runs.filter(window_end_s__isnull=False).aggregate(
-            took=models.Sum("board_s"), fixed=models.Sum(F("board_s") + more_s)
-        )
-        return sums["took"] or 0.0, sums["fixed"] or 0.0
 
     @property
     def standing(self) -> str:

@@ -9,9 +9,10 @@ from django.urls import reverse
 
 from measurements.models import Run
 from measurements.roles import OPERATOR, VIEWER
-from measurements.tests.rows import make_device, make_network, make_user
+from measurements.tests.rows import EMC_HZ, GPU_HZ, make_device, make_network, make_user
 from tuning.models import Sweep, Trial
 from tuning.tests.rows import make_sweep, make_trial
+from tuning.views.panels import shown
 
 pytestmark = pytest.mark.django_db
 
@@ -71,27 +72,62 @@ def test_a_sweep_page_without_a_feasible_point_says_so(viewer):
 def test_no_saving_is_claimed_unless_the_default_was_measured(viewer):
     sweep = make_sweep()
     make_trial(sweep)
-    assert "default clocks" not in viewer.get(sweep.get_absolute_url()).content.decode()
+    page = viewer.get(sweep.get_absolute_url()).content.decode()
+    assert "the default was not measured" in page
+    assert "of energy per request against default clocks" not in page
 
 
-def test_a_page_asks_as_many_queries_for_many_trials(viewer, django_assert_max_num_queries):
-    sweep = make_sweep()
+def test_a_saving_against_the_default_comes_with_its_interval_and_standing(viewer):
+    device = make_device(
+        default_gpu_max_hz=GPU_HZ[0], default_emc_hz=EMC_HZ[0], default_gpu_min_hz=None
+    )
+    sweep = make_sweep(device=device)
+    make_trial(sweep, busy_energy_j=0.4)
+    make_trial(sweep, busy_energy_j=0.4)  # The same clocks at batch 4: not the winner's batch.
+    make_trial(sweep, busy_energy_j=0.3, busy_half_width_j=0.003)
+    page = viewer.get(sweep.get_absolute_url()).content.decode()
+    assert "Saves <strong>" in page and "25&nbsp;%" in page and "(24 to 26 %)" in page
+    assert "SLO met" in page and "<strong>not yet verified</strong>" in page
+
+
+@pytest.mark.parametrize("state", [Sweep.State.RUNNING, Sweep.State.FINISHED])
+def test_a_page_asks_as_few_queries_for_many_trials(
+    viewer, django_assert_max_num_queries, state: str
+):
+    sweep = make_sweep(state=state, budget_board_s=1000)
     for _ in range(24):
-        make_trial(sweep)
-    with django_assert_max_num_queries(23):
+        make_trial(sweep, half_width_percent=1.0, window_start_s=1, window_end_s=9)
+    with django_assert_max_num_queries(12):
         viewer.get(sweep.get_absolute_url())
 
 
-def test_progress_without_news_brings_no_figures(viewer):
+def test_the_page_tells_board_time_used_and_left(viewer):
+    sweep = make_sweep(budget_board_s=100)
+    make_trial(sweep, board_s=40)
+    assert "40 s <span" in viewer.get(sweep.get_absolute_url()).content.decode()
+    assert "/ 1 min 00 s" in viewer.get(sweep.get_absolute_url()).content.decode()
+
+
+def test_every_tab_has_a_panel_with_its_own_address(viewer):
+    sweep = make_sweep()
+    page = viewer.get(sweep.get_absolute_url()).content.decode()
+    for panel in shown(sweep):
+        assert f'href="#{panel.name}"' in page and f'id="{panel.name}"' in page
+        assert f'hx-get="{reverse("sweep_panel", args=[sweep.pk, panel.name])}"' in page
+
+
+def test_progress_tells_the_tabs_only_of_news(viewer):
     sweep = make_sweep()
     make_trial(sweep)
     url = reverse("sweep_progress", args=[sweep.pk])
     first = viewer.get(url)
-    assert "sweep-figures" in first.content.decode()
-    mark = first.context["progress"].mark
-    again = viewer.get(url, {"seen": mark, "state": sweep.state}).content.decode()
-    assert "sweep-figures" not in again
-    assert "sweep-progress" in again
+    assert "sweep:news" in first["HX-Trigger"]
+    seen = {"seen": first.context["progress"].mark, "state": first.context["position"]}
+    again = viewer.get(url, seen)
+    assert "HX-Trigger" not in again
+    assert "sweep-progress" in again.content.decode()
+    make_trial(sweep)
+    assert "sweep:news" in viewer.get(url, seen)["HX-Trigger"]
 
 
 def test_progress_of_an_ended_sweep_polls_no_more(viewer):

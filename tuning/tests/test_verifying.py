@@ -140,9 +140,11 @@ def test_the_page_asks_and_tells(sweep, client: Client):
     url = sweep.get_absolute_url()
     assert "not yet verified" in client.get(url).content.decode()
     client.post(f"{url}verify/", {"blocks": 2})
-    assert "0 of 16 runs" in client.get(url).content.decode()
+    assert "0 of 16 runs" in client.get(f"{url}panel/winner/").content.decode()
     go_through(sweep.verifications.get())
-    page = client.get(url).content.decode()
+    answer = client.get(url).content.decode()
+    assert "Saves <strong>" in answer and "25&nbsp;%" in answer and "mirrored pairs" in answer
+    page = client.get(f"{url}panel/winner/").content.decode()
     assert "saves 25" in page
     assert page.count("default clocks at batch 1") >= 5
     for path in ("/sweeps/", "/"):

@@ -3,8 +3,10 @@
 from . import winner
 from .launch import sweep_new, sweep_size
 from .overview import overview
+from .panels import sweep_panel
 from .steering import sweep_extend, sweep_fork
-from .sweeps import sweep_csv, sweep_deed, sweep_detail, sweep_list, sweep_progress
+from .sweep_page import sweep_detail, sweep_progress
+from .sweeps import sweep_csv, sweep_deed, sweep_list
 from .what_if import sweep_what_if
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "sweep_fork",
     "sweep_list",
     "sweep_new",
+    "sweep_panel",
     "sweep_progress",
     "sweep_size",
     "sweep_what_if",

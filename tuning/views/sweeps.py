@@ -2,24 +2,20 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from typing import Any
 
 from django.contrib import messages
 from django.db.models import Count, Q
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_POST
 
 from measurements import browsing
 from measurements.browsing import Column, FilterRow
-from measurements.models import Device, Network, Run
-from measurements.models.calibrations import outside
+from measurements.models import Device, Network
 from measurements.roles import OPERATOR, role_required
-from tuning import figures, results, search, tasks
+from tuning import results, search, tasks
 from tuning.models import Sweep, Trial
-from tuning.views import winner
-from tuning.wording import Question
 
 FILTERS = {"state": "state", "device": "device__name", "network": "network__name"}
 COLUMNS = (
@@ -51,29 +47,6 @@ def sweep_list(request: HttpRequest) -> HttpResponse:
         "is_filtered": bool(wanted),
     }
     return render(request, "tuning/sweep_list.html", context)
-
-
-@require_GET
-def sweep_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    sweep = _sweep(pk)
-    device = sweep.device
-    rails = [
-        {"name": name, "part": part, "in_total": name in device.total_of}
-        for name, part in zip(device.rails, device.rail_parts, strict=True)
-    ]
-    context = _standing(request, sweep) | _findings(request, sweep) | {"rails": rails}
-    return render(request, "tuning/sweep_detail.html", context)
-
-
-@require_GET
-def sweep_progress(request: HttpRequest, pk: int) -> HttpResponse:
-    """The moving part of the sweep's page; with what was found, if that is new to the asker."""
-    sweep = _sweep(pk)
-    context = _standing(request, sweep)
-    if request.GET.get("seen") != context["progress"].mark:
-        context |= _findings(request, sweep) | {"is_news": True}
-    context["is_moved"] = request.GET.get("state") != sweep.state
-    return render(request, "tuning/_sweep_news.html", context)
 
 
 @require_GET
@@ -120,64 +93,6 @@ def _filters(request: HttpRequest) -> list[FilterRow]:
         names = subjects.order_by("name").distinct().values_list("name", "name")
         rows.append(browsing.filter_row(request.GET, key, label, names))
     return rows
-
-
-def _standing(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
-    """Where the sweep stands: the answer so far, what is spent, what is left."""
-    space = sweep.space()
-    best = results.best(sweep, space.names)
-    default = best and results.at_default_clocks(sweep, space.names, best.batch_size)
-    progress = results.progress(sweep)
-    planned = min(sweep.budget_trials, len(space))
-    bound_ms = best and best.bound_ms
-    has_margin = bound_ms is not None and sweep.slo_ms is not None
-    return {
-        "sweep": sweep,
-        "points": len(space),
-        "best": best,
-        "default": default,
-        "outside": best and outside(Run.objects.get(pk=best.run_id)),
-        "difference": default and results.less(best, default),
-        "progress": progress,
-        "planned": planned,
-        "eta_s": _eta_s(sweep, progress, planned),
-        "margin_ms": sweep.slo_ms - bound_ms if has_margin else None,
-        "statistic": results.STATISTIC_LABELS[sweep.slo_statistic],
-        "shared": len(sweep.devices) > 1,
-        **winner.context(sweep),
-        "page_number": request.GET.get("page", "1"),
-    }
-
-
-def _eta_s(sweep: Sweep, progress: results.Progress, planned: int) -> float | None:
-    """Seconds from now at the pace of the latest runs; None when that is not known."""
-    pace_s = results.pace_s(sweep) if sweep.state == Sweep.State.RUNNING else None
-    return None if pace_s is None else pace_s * max(0, planned - progress.ended)
-
-
-def _findings(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
-    """Figures and the page of trials."""
-    space = sweep.space()
-    rows = results.rows(sweep, results.measured(sweep), space.names)
-    energy = "Busy energy" if sweep.objective == Sweep.Objective.BUSY else "At-rate energy"
-    statistic = results.STATISTIC_LABELS[sweep.slo_statistic]
-    question = Question(energy, statistic, sweep.slo_ms)
-    maps = figures.heat_maps(space, rows, question=question)
-    scatter = figures.energy_against_latency(rows, question=question)
-    found = results.latest(sweep).reverse()
-    asked = QueryDict(mutable=True)
-    asked["page"] = request.GET.get("page", "1")
-    pages = browsing.pages(found, asked)
-    return {
-        "maps": maps,
-        "question": question,
-        "measured": len(rows),
-        "drawn": [(f"heat-{one.batch_size}", one.figure.to_plotly_json()) for one in maps]
-        + [("against", scatter.to_plotly_json())],
-        "pages": pages,
-        "trials": results.rows(sweep, pages.page.object_list, space.names),
-        "axes": [axis.name for axis in space.axes],
-    }
 
 
 def _csv_rows(sweep: Sweep) -> Iterator[list[object]]:

@@ -32,6 +32,11 @@ def sweep_what_if(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "tuning/_sweep_what_if.html", context(sweep, form))
 
 
+def panel(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
+    """The tab: asked about the sweep's own limit at first."""
+    return context(sweep)
+
+
 def context(sweep: Sweep, form: WhatIfForm | None = None) -> dict[str, Any]:
     """What the fragment shows; without a form, the sweep's own limit."""
     question = sweep.question()

@@ -18,6 +18,10 @@ from tuning.models import Sweep, Verification
 from tuning.steering_forms import VerifyForm
 
 
+def panel(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
+    return context(sweep)
+
+
 def context(sweep: Sweep) -> dict[str, Any]:
     """What is known of the winner: its latest verification, the pairs, what was applied."""
     found = sweep.verifications.select_related("trial", "device", "created_by").first()
@@ -33,7 +37,7 @@ def context(sweep: Sweep) -> dict[str, Any]:
         "steps": rows,
         "steps_done": sum(row.is_measured for row in rows),
         "pairs_answer": answer,
-        "pairs_figure": answer and figures_of_pairs.savings(answer.comparisons).to_plotly_json(),
+        "charts": [figures_of_pairs.chart(answer.comparisons)] if answer else [],
         "verify_form": VerifyForm(label_suffix=""),
         "application": applied,
         "may_verify": bool(sweep.best) and not is_running and not searching,

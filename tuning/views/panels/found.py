@@ -1,0 +1,18 @@
+"""What several tabs start from: the measured trials, and the words of the sweep's question."""
+
+from __future__ import annotations
+
+from tuning import results
+from tuning.models import Sweep
+from tuning.results import Result
+from tuning.wording import Question
+
+
+def question(sweep: Sweep) -> Question:
+    energy = "Busy energy" if sweep.objective == Sweep.Objective.BUSY else "At-rate energy"
+    return Question(energy, results.STATISTIC_LABELS[sweep.slo_statistic], sweep.slo_ms)
+
+
+def measured(sweep: Sweep) -> list[Result]:
+    """Done trials with a known energy, by number."""
+    return results.rows(sweep, results.measured(sweep), sweep.space().names)

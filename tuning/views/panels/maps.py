@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from tuning import heat_maps
+from tuning.models import Sweep
+
+from . import found
+
+
+def context(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
+    measured, question = found.measured(sweep), found.question(sweep)
+    return {
+        "charts": heat_maps.charts(sweep.space(), measured, question=question),
+        "question": question,
+    }
