@@ -119,6 +119,8 @@ def repeat(run: Run, *, new_seed: bool = False, by: AbstractUser | None = None) 
     """
     if run.origin != Run.Origin.MEASURED or run.device is None:
         raise RepeatRefused("An imported log has no device and no plan: it cannot be repeated.")
+    if run.pack_id:
+        raise RepeatRefused("This run was imported: its board is elsewhere.")
     if run.state not in ENDED:
         raise RepeatRefused("This run has not ended yet.")
     again = Run.objects.create(

@@ -21,6 +21,7 @@ from polyweb.body_limit import BodyLimit  # noqa: E402
 body_limits = [
     ("/networks/upload/", settings.NETWORK_MAX_BYTES),
     ("/runs/import/", settings.LOG_MAX_BYTES),
+    ("/evidence/import/", settings.PACK_MAX_BYTES),
     ("/api/v1/runs/", MAX_RECORD_BYTES),
 ]
 

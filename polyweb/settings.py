@@ -139,6 +139,7 @@ STORAGES = {
 
 NETWORK_MAX_BYTES = env.int("NETWORK_MAX_BYTES", default=512 * 1024 * 1024)
 NETWORK_MAX_SECONDS = env.int("NETWORK_MAX_SECONDS", default=60)
+PACK_MAX_BYTES = env.int("PACK_MAX_BYTES", default=512 * 1024 * 1024)
 LOG_MAX_BYTES = env.int("LOG_MAX_BYTES", default=64 * 1024 * 1024)
 
 # Plotly writes style attributes and one empty style sheet; the hash is that of the empty text.

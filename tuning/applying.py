@@ -38,6 +38,8 @@ def apply(sweep: Sweep, *, by: AbstractUser) -> Application:
         CannotApply: It is not verified, or its board is away, measuring or waiting to be told.
     """
     found = _verified(sweep)
+    if sweep.pack_id:
+        raise CannotApply("It was imported: its board is elsewhere. Take the bundle there.")
     device = Device.objects.select_for_update().get(pk=found.device_id)
     _check_free(device)
     application = Application.objects.create(

@@ -20,5 +20,9 @@ urlpatterns = [
     path("sweeps/<int:pk>/apply/", views.winner.apply, name="sweep_apply"),
     path("sweeps/<int:pk>/roll-back/", views.winner.roll_back, name="sweep_roll_back"),
     path("sweeps/<int:pk>/bundle.zip", views.winner.bundle, name="sweep_bundle"),
+    path("sweeps/<int:pk>/evidence.zip", views.evidence.sweep_evidence, name="sweep_evidence"),
+    path("evidence/import/", views.evidence.evidence_import, name="evidence_import"),
+    path("evidence/<int:pk>/", views.evidence.pack_detail, name="pack"),
+    path("evidence/<int:pk>/remove/", views.evidence.pack_remove, name="pack_remove"),
     path("sweeps/<int:pk>/<str:deed>/", views.sweep_deed, name="sweep_deed"),
 ]

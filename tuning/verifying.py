@@ -39,6 +39,8 @@ def begin(sweep: Sweep, *, blocks: int, by: AbstractUser | None) -> Verification
     sweep.refresh_from_db()
     if sweep.state in (Sweep.State.RUNNING, Sweep.State.WAITING):
         raise CannotVerify("The search goes on: pause it, or wait for its end.")
+    if sweep.pack_id:
+        raise CannotVerify("It was imported: its board is elsewhere.")
     if sweep.verifications.filter(state=Verification.State.RUNNING).exists():
         raise CannotVerify("It is being verified already.")
     best = results.best(sweep, sweep.space().names)

@@ -7,6 +7,7 @@ from .calibrations import Calibration, CalibrationSeries
 from .devices import Device, DeviceToken, RejectedRecord
 from .networks import Network
 from .overheads import OverheadCheck
+from .packs import Pack
 from .rail_maps import RailMap
 from .replay import ReplayTable
 from .runs import Run, RunQuerySet, Verdict
@@ -22,6 +23,7 @@ __all__ = [
     "DeviceToken",
     "Network",
     "OverheadCheck",
+    "Pack",
     "Phase",
     "PowerSample",
     "RailMap",

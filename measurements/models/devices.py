@@ -12,6 +12,7 @@ from django.utils import timezone
 from measurements.messages import BoardInfo, Heartbeat, OperatingPoint
 
 from .audit import AuditEntry
+from .packs import Pack
 from .replay import ReplayTable
 
 OFFLINE_AFTER = dt.timedelta(seconds=10)
@@ -51,6 +52,9 @@ class Device(models.Model):
     provenance_note = models.TextField(blank=True)
     replay_table = models.ForeignKey(
         ReplayTable, null=True, on_delete=models.PROTECT, related_name="devices"
+    )
+    pack = models.ForeignKey(
+        Pack, null=True, on_delete=models.PROTECT, related_name="devices", help_text="Imported"
     )
     gpu_hz = ArrayField(models.BigIntegerField(), default=list)
     emc_hz = ArrayField(models.BigIntegerField(), default=list)

@@ -14,10 +14,14 @@ from .replay import ReplayTable
 
 class NetworkQuerySet(models.QuerySet["Network"]):
     def for_device(self, device: Device | None) -> NetworkQuerySet:
-        """What can run on `device`: a replay board has its table's workloads, and no other has."""
+        """What can run on `device`: a replay board has its table's workloads, and no other has.
+
+        A network that came with an evidence pack has no file, so nothing can run it.
+        """
         if device is None:
             return self
-        return self.filter(replay_table=device.replay_table_id)
+        there = Q(builtin__gt="") | Q(file__gt="") | Q(replay_table__isnull=False)
+        return self.filter(there, replay_table=device.replay_table_id)
 
 
 class Network(models.Model):

@@ -15,6 +15,7 @@ from measurements.messages import Arrivals, Gate, OperatingPoint, Plan, Stopping
 from .arrival_traces import ArrivalTrace
 from .devices import Device
 from .networks import Network
+from .packs import Pack
 
 LEASE = dt.timedelta(seconds=15)
 """A running run whose board has not been heard for this long goes back to the queue."""
@@ -84,6 +85,9 @@ class Run(models.Model):
     )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    pack = models.ForeignKey(
+        Pack, null=True, on_delete=models.PROTECT, related_name="runs", help_text="Imported"
     )
     repeat_of = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="repeats"

@@ -164,14 +164,22 @@ def standing_badge(sweep: Any) -> SafeString:
 
 @register.simple_tag
 def provenance(device: Any) -> SafeString:
-    """The small constant badge of data that no real Jetson gave; nothing for a real one."""
-    if not device or device.provenance == "real":
-        return SafeString("")
-    note = device.provenance_note
-    text = _replay_of(note) if device.provenance == "replay" else device.provenance
+    """The small constant badges of data that no real Jetson gave, or that came from elsewhere."""
+    badges = SafeString("")
+    if device and device.provenance != "real":
+        note = device.provenance_note
+        text = _replay_of(note) if device.provenance == "replay" else device.provenance
+        badges += _badge(str(device.provenance), note, text)
+    if device and device.pack_id:
+        note = "Measured elsewhere; it came with an evidence pack."
+        badges += _badge("imported", note, "imported")
+    return badges
+
+
+def _badge(kind: str, note: str, text: str) -> SafeString:
     return format_html(
         '<span class="badge provenance" data-provenance="{}" title="{}"><span>{}</span></span>',
-        str(device.provenance),
+        kind,
         note,
         text,
     )

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from measurements.models import ArrivalTrace, Device, Network, Run
+from measurements.models import ArrivalTrace, Device, Network, Pack, Run
 from tuning.questions import Observation, Question
 from tuning.space import Axis, Space
 
@@ -59,6 +59,9 @@ class Sweep(models.Model):
     )
     forked_from = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="forks"
+    )
+    pack = models.ForeignKey(
+        Pack, null=True, on_delete=models.PROTECT, related_name="sweeps", help_text="Imported"
     )
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="sweeps")
     objective = models.CharField(max_length=10, choices=Objective, default=Objective.BUSY)
@@ -211,6 +214,8 @@ class Sweep(models.Model):
         more = {"budget_trials": models.F("budget_trials") + trials}
         if board_s is not None:
             more["budget_board_s"] = models.F("budget_board_s") + board_s
+        if self.pack_id:
+            return False
         if self.state in self.OPEN:
             return self._move(self.OPEN, self.state, **more)
         ended = (self.State.FINISHED, self.State.CANCELLED)

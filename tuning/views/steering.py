@@ -17,6 +17,8 @@ from tuning.steering_forms import ExtendForm, ForkForm
 @role_required(OPERATOR)
 def sweep_extend(request: HttpRequest, pk: int) -> HttpResponse:
     sweep = get_object_or_404(Sweep, pk=pk)
+    if sweep.pack_id:
+        return _is_elsewhere(request, sweep)
     form = ExtendForm(request.POST or None, sweep=sweep)
     if request.method == "POST" and form.is_valid():
         if sweep.extend(trials=form.cleaned_data["trials"], board_s=form.board_s):
@@ -34,6 +36,8 @@ def sweep_extend(request: HttpRequest, pk: int) -> HttpResponse:
 @role_required(OPERATOR)
 def sweep_fork(request: HttpRequest, pk: int) -> HttpResponse:
     source = get_object_or_404(Sweep, pk=pk)
+    if source.pack_id:
+        return _is_elsewhere(request, source)
     form = ForkForm(request.POST or None, sweep=source)
     if request.method == "POST" and form.is_valid():
         return redirect(forking.fork(source, form.cleaned_data, by=request.user))
@@ -41,3 +45,9 @@ def sweep_fork(request: HttpRequest, pk: int) -> HttpResponse:
     taken = source.trials.observed().count()
     context = {"sweep": source, "form": form, "deed": "Fork", "taken": taken}
     return render(request, "tuning/sweep_steer.html", context, status=status)
+
+
+def _is_elsewhere(request: HttpRequest, sweep: Sweep) -> HttpResponse:
+    """An imported sweep is read here, not measured further."""
+    messages.warning(request, "It was imported: its board is elsewhere, so it cannot go on here.")
+    return redirect(sweep)
