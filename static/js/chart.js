@@ -73,7 +73,8 @@
 
   function open(event) {
     const url = event.points?.[0]?.customdata;
-    if (typeof url !== "string" || !url.startsWith("/")) return;
+    const isServed = location.protocol !== "file:"; // An evidence pack's report has no pages behind it.
+    if (!isServed || typeof url !== "string" || !url.startsWith("/")) return;
     if (event.event?.ctrlKey || event.event?.metaKey) window.open(url, "_blank", "noopener");
     else location.assign(url);
   }
