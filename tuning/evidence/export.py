@@ -14,7 +14,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from measurements import sample_files
-from measurements.models import PowerSample, Run
+from measurements.models import AuditEntry, PowerSample, Run
 from measurements.recording import DEFINITIONS
 from tuning.evidence import pages, tables
 from tuning.evidence.seal import Writer
@@ -52,13 +52,15 @@ def export(sweep: Sweep, to: IO[bytes], *, by: AbstractUser | None) -> str:
             _add_columns(writer, runs, Path(home))
             for name, content in pages.of_sweep(sweep):
                 writer.add(name, content)
-            return writer.seal(
+            identity = writer.seal(
                 title=sweep.name,
                 made_at=timezone.now().isoformat(),
                 made_by=by.get_username() if by else "",
                 source=settings.PUBLIC_URL,
                 definitions=DEFINITIONS,
             )
+        AuditEntry.objects.note(by, "took away evidence", sweep, identity=identity)
+        return identity
 
 
 def _add_rows(writer: Writer, found: dict[str, dict[str, models.QuerySet]]) -> None:

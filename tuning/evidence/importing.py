@@ -20,6 +20,7 @@ from django.utils.text import slugify
 from measurements import sample_files
 from measurements.models import (
     ArrivalTrace,
+    AuditEntry,
     Calibration,
     CalibrationSeries,
     Device,
@@ -75,12 +76,13 @@ def load(path: Path, *, by: AbstractUser | None) -> Sweep:
 
 
 @transaction.atomic
-def remove(pack: Pack) -> None:
+def remove(pack: Pack, *, by: AbstractUser | None) -> None:
     """Delete `pack` and every row that came with it.
 
     Raises:
         InUse: Something made here rests on it.
     """
+    AuditEntry.objects.note(by, "removed evidence", pack, identity=pack.sha256)
     try:
         pack.sweeps.all().delete()
         Calibration.objects.filter(device__pack=pack).delete()
@@ -114,6 +116,7 @@ def _store(pack: PackFile, by: AbstractUser | None) -> Sweep:
     reader.read(CalibrationSeries, files[tables.CALIBRATIONS]["calibration_series"])
     sweep = _sweep(reader, files[tables.SWEEP], row)
     _columns(pack, runs)
+    AuditEntry.objects.note(by, "imported evidence", sweep, identity=pack.sha256, source=row.source)
     return sweep
 
 

@@ -7,6 +7,7 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from measurements import recording
@@ -245,7 +246,7 @@ def test_a_pack_is_removed_with_all_that_came_with_it(tmp_path):
     path = packed(sweep, tmp_path)
     forget(sweep)
     pack = importing.load(path, by=None).pack
-    importing.remove(pack)
+    importing.remove(pack, by=None)
     assert not Sweep.objects.exists() and not Run.objects.exists() and not Device.objects.exists()
     assert importing.load(path, by=None).trials.count() == 2  # and may come back
 
@@ -311,3 +312,17 @@ def test_every_column_that_must_point_somewhere_points_into_the_pack():
         for column in model._meta.concrete_fields:
             if column.is_relation and not column.null:
                 assert column.related_model in held, column
+
+
+def test_the_command_line_checks_exports_and_imports(tmp_path, capsys):
+    sweep, path = measured_sweep(), tmp_path / "cli.zip"
+    call_command("evidence", "export", str(sweep.pk), str(path))
+    with pytest.raises(CommandError, match="exists"):
+        call_command("evidence", "export", str(sweep.pk), str(path))  # overwrites nothing
+    call_command("evidence", "check", str(path))
+    assert "files are as sealed" in capsys.readouterr().out
+    forget(sweep)
+    call_command("evidence", "import", str(path))
+    assert Sweep.objects.get().pack is not None
+    with pytest.raises(CommandError, match="imported before"):
+        call_command("evidence", "import", str(path))

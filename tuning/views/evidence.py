@@ -58,7 +58,7 @@ def pack_detail(request: HttpRequest, pk: int) -> HttpResponse:
 def pack_remove(request: HttpRequest, pk: int) -> HttpResponse:
     pack = get_object_or_404(Pack, pk=pk)
     try:
-        importing.remove(pack)
+        importing.remove(pack, by=request.user)
     except importing.InUse as reason:
         messages.error(request, str(reason))
         return redirect(pack)
