@@ -10,6 +10,8 @@ from django.db.models import F, QuerySet
 from django.http import QueryDict
 
 PER_PAGE = 50
+ENERGY = "energy"
+"""As a column's unit: the reader's own, see `measurements.units`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
-MILLI_BELOW = 1.0
-"""Energies are written in mJ where the largest is below one joule."""
+from measurements.units import JOULE, EnergyUnit
+
 MOST_BINS = 60
 PHASE_TOKENS = {"serve": "--accent", "warm_up": "--warn"}
 PHASE_LABELS = {"settle": "settle", "warm_up": "warm up", "serve": "serve", "tail": "tail"}
@@ -100,12 +100,6 @@ def figure(**layout: object) -> go.Figure:
     return go.Figure(layout={"template": TEMPLATE, **layout})
 
 
-def energy_unit(energies_j: ArrayLike) -> tuple[float, str]:
-    """(units in a joule, unit) that suit the largest of `energies_j`: mJ below 1 J."""
-    largest = float(np.max(energies_j, initial=0.0))
-    return (1e3, "mJ") if largest < MILLI_BELOW else (1.0, "J")
-
-
 def power_trace(trace: PowerTrace, *, phases: Sequence[Span]) -> go.Figure:
     """Total and rails over time, with the clocks and the temperature below on the same axis."""
     drawn = figure(
@@ -150,27 +144,27 @@ def latency_histogram(latencies_ms: ArrayLike, *, marks: Sequence[Mark]) -> go.F
     ).add_trace(bars)
 
 
-def rail_energy(shares: Sequence[EnergyShare], *, what: str) -> go.Figure:
-    """One bar per rail: what each adds to a request.
+def rail_energy(shares: Sequence[EnergyShare], *, what: str, unit: EnergyUnit = JOULE) -> go.Figure:
+    """One bar per rail: what each adds to a request, in `unit` or, for hours, in joules.
 
     Args:
-        what: Which energy it is, e.g. "Busy energy per request".
+        what: Which energy it is, e.g. "Busy energy".
     """
-    scale, unit = energy_unit([abs(share.energy_j) for share in shares])
+    unit = unit.additive.fitting([share.energy_j for share in shares])
     drawn = figure(
         height=96 + 32 * len(shares),
         showlegend=False,
-        xaxis={"title": {"text": f"{what} ({unit})"}, "rangemode": "tozero"},
+        xaxis={"title": {"text": unit.title(what)}, "rangemode": "tozero"},
         yaxis={"autorange": "reversed", "showgrid": False},
         margin={"t": 8},
     )
     for share in shares:
         drawn.add_bar(
-            x=[share.energy_j * scale],
+            x=[unit.value(share.energy_j)],
             y=[share.name],
             orientation="h",
             meta={"token": f"--rail-{share.part}"},
-            hovertemplate=f"%{{y}}: %{{x:.3~g}} {unit}<extra></extra>",
+            hovertemplate=f"%{{y}}: %{{x:.3~g}} {unit.symbol}<extra></extra>",
         )
     return drawn
 

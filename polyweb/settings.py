@@ -75,6 +75,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "measurements.views.units.reader",
             ],
             "builtins": ["polyweb.templatetags.numbers"],
         },
@@ -109,6 +110,7 @@ CELERY_BEAT_SCHEDULE = {
     "tuning": {"task": "tuning.tasks.tick", "schedule": 2.0, "options": {"expires": 4}},
 }
 
+AUTHENTICATION_BACKENDS = ["measurements.accounts.WithUnits"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from measurements.charts import Link, Table
+from measurements.units import EnergyUnit
 from tuning.results import Result
 from tuning.wording import SHORT, Question, clock_mhz, three_digits
 
@@ -14,9 +15,10 @@ UNKNOWN = "unknown"
 def of_results(results: Sequence[Result], *, question: Question) -> Table:
     """One row a trial, with a link to its run."""
     names = tuple(results[0].point) if results else ()
+    unit = question.unit.in_column
     heads = [
-        "Trial", *(head(name) for name in names), f"{question.energy} (mJ/request)",
-        "± 95 % (mJ)", f"{question.statistic} (ms)", "at most (ms)", "SLO",
+        "Trial", *(head(name) for name in names), f"{question.energy} ({unit.label})",
+        f"95 % interval ({unit.symbol})", f"{question.statistic} (ms)", "at most (ms)", "SLO",
     ]  # fmt: skip
     return Table(heads, [_row(result, question) for result in results])
 
@@ -36,13 +38,24 @@ def number(value: float | None) -> str:
     return UNKNOWN if value is None else three_digits(value)
 
 
+def _energy(result: Result, unit: EnergyUnit) -> tuple[str, str]:
+    """The value in its column's unit, and its interval: a half-width, or from and to."""
+    if result.energy_j is None:
+        return UNKNOWN, UNKNOWN
+    value, width = number(unit.value(result.energy_j)), result.half_width_j
+    if width is None:
+        return value, UNKNOWN
+    if not unit.is_inverse:
+        return value, f"± {number(unit.scale * width)}"
+    return value, " to ".join(number(end) for end in unit.bounds(result.energy_j, width))
+
+
 def _row(result: Result, question: Question) -> list[str | Link]:
     verdict = "met" if result.meets_slo else "not met"
     return [
         Link(str(result.number), result.url),
         *(knob(name, value) for name, value in result.point.items()),
-        number(result.energy_mj),
-        number(result.half_width_mj),
+        *_energy(result, question.unit.in_column),
         number(result.latency_ms),
         number(result.upper_ms),
         "no limit" if question.slo_ms is None else verdict,

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 import plotly.graph_objects as go
 
 from measurements.charts import Chart
-from measurements.figures import energy_unit, figure
+from measurements.figures import figure
+from measurements.units import EnergyUnit
 from tuning.figure_tables import of_results
 from tuning.heat_maps import HeatMap, heat_maps
 from tuning.results import Result
@@ -36,26 +37,26 @@ def energy_against_latency_chart(results: Sequence[Result], *, question: Questio
 def energy_against_latency(results: Sequence[Result], *, question: Question) -> go.Figure:
     """Every measured point, the front that no other point beats in both, and the SLO."""
     known = [result for result in results if result.latency_ms is not None]
-    scale, unit = energy_unit([known_energy(result) for result in known])
-    energies = [known_energy(result) * scale for result in known]
+    unit = question.unit.fitting([known_energy(result) for result in known])
+    energies = [unit.value(known_energy(result)) for result in known]
     latencies = [result.latency_ms or 0.0 for result in known]
     drawn = figure(
         height=480,
         xaxis={"title": {"text": f"{question.statistic} latency (ms)"}, **_range(latencies)},
-        yaxis={"title": {"text": f"{question.energy} per request ({unit})"}, **_range(energies)},
+        yaxis={"title": {"text": unit.title(question.energy)}, **_range(energies)},
     )
     if question.slo_ms is not None:
         drawn.add_trace(_slo_line(question.slo_ms, energies))
-    drawn.add_trace(_front(pareto_front(known), scale))
+    drawn.add_trace(_front(pareto_front(known), unit))
     outside = [result for result in known if not result.meets_slo]
-    drawn.add_trace(_points(outside, "SLO not met", "x-thin-open", "--text-quiet", scale, question))
+    drawn.add_trace(_points(outside, "SLO not met", "x-thin-open", "--text-quiet", unit, question))
     for size in sorted({result.batch_size for result in known}):
         inside = [result for result in known if result.meets_slo and result.batch_size == size]
         symbol = SYMBOLS.get(size, "circle")
-        drawn.add_trace(_points(inside, f"batch {size}", symbol, "--accent", scale, question))
+        drawn.add_trace(_points(inside, f"batch {size}", symbol, "--accent", unit, question))
     best = min((result for result in known if result.meets_slo), key=known_energy, default=None)
     if best is not None:
-        drawn.add_trace(_ring(best, scale))
+        drawn.add_trace(_ring(best, unit))
     return drawn
 
 
@@ -80,14 +81,16 @@ def _points(
     name: str,
     symbol: str,
     token: str,
-    scale: float,
+    unit: EnergyUnit,
     question: Question,
 ) -> go.Scatter:
     return go.Scatter(
         x=[result.latency_ms for result in results],
-        y=[known_energy(result) * scale for result in results],
-        error_y={"type": "data", "array": [(r.half_width_j or 0.0) * scale for r in results],
-                 "thickness": 1, "width": 2},
+        y=[unit.value(known_energy(result)) for result in results],
+        error_y=unit.error_bars(
+            [known_energy(result) for result in results],
+            [result.half_width_j for result in results],
+        ) | {"thickness": 1, "width": 2},
         mode="markers",
         name=name,
         marker={"symbol": symbol, "size": 9, "line": {"width": 1}},
@@ -100,10 +103,10 @@ def _points(
     )  # fmt: skip
 
 
-def _front(front: Sequence[Result], scale: float) -> go.Scatter:
+def _front(front: Sequence[Result], unit: EnergyUnit) -> go.Scatter:
     return go.Scatter(
         x=[result.latency_ms for result in front],
-        y=[known_energy(result) * scale for result in front],
+        y=[unit.value(known_energy(result)) for result in front],
         mode="lines",
         line={"width": 1.5, "shape": "hv"},
         name="Pareto front",
@@ -112,10 +115,10 @@ def _front(front: Sequence[Result], scale: float) -> go.Scatter:
     )
 
 
-def _ring(best: Result, scale: float) -> go.Scatter:
+def _ring(best: Result, unit: EnergyUnit) -> go.Scatter:
     return go.Scatter(
         x=[best.latency_ms],
-        y=[known_energy(best) * scale],
+        y=[unit.value(known_energy(best))],
         mode="markers",
         name="best within the SLO",
         marker={"symbol": "circle-open", "size": 18, "line": {"width": 2}},

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from measurements.charts import Chart
-from measurements.figures import energy_unit, figure
+from measurements.figures import figure
+from measurements.units import EnergyUnit
 from tuning.figure_tables import of_results
 from tuning.results import Result
 from tuning.space import Axis, Space
@@ -76,15 +77,15 @@ def heat_maps(space: Space, results: Sequence[Result], *, question: Question) ->
         if axis.name not in (x.name, y.name, "batch_size") and len(axis.values) > 1
     )
     feasible = [result for result in results if result.meets_slo]
-    scale, unit = energy_unit([known_energy(result) for result in results])
-    limits = _limits([known_energy(result) * scale for result in feasible])
+    unit = question.unit.fitting([known_energy(result) for result in results])
+    limits = _limits([unit.value(known_energy(result)) for result in feasible])
     best = min(feasible, key=known_energy, default=None)
     sizes = next((axis.values for axis in space.axes if axis.name == "batch_size"), (1,))
     maps = []
     for size in sizes:
         of_size = [result for result in results if result.batch_size == size]
         cells = _cells(of_size, x, y)
-        drawn = _heat_map(cells, x, y, scale=scale, unit=unit, limits=limits, question=question)
+        drawn = _heat_map(cells, x, y, unit=unit, limits=limits, question=question)
         outlined = [cell for cell in cells if cell.shown is best]
         drawn.update_layout(shapes=[_outline(cell) for cell in outlined])
         maps.append(HeatMap(size, drawn, others))
@@ -122,8 +123,7 @@ def _heat_map(
     x: Axis,
     y: Axis,
     *,
-    scale: float,
-    unit: str,
+    unit: EnergyUnit,
     limits: tuple[float, float],
     question: Question,
 ) -> go.Figure:
@@ -139,13 +139,16 @@ def _heat_map(
         meta={"plot": "--surface-sunken"},
     )
     drawn.add_heatmap(
-        z=_table(feasible, columns, rows, [known_energy(cell.shown) * scale for cell in feasible]),
+        z=_table(
+            feasible, columns, rows, [unit.value(known_energy(cell.shown)) for cell in feasible]
+        ),
         **_tiles(feasible, columns, rows, question),
         colorscale="Viridis",
+        reversescale=unit.more_is_better,
         zmin=limits[0],
         zmax=limits[1],
         showscale=bool(feasible),
-        colorbar=_colour_bar(unit),
+        colorbar=_colour_bar(unit.label),
     )
     drawn.add_heatmap(
         z=_table(outside, columns, rows, [1] * len(outside)),
@@ -207,7 +210,7 @@ def _crosses(cells: Sequence[_Cell], columns: list[str], rows: list[str]) -> go.
 
 
 def _colour_bar(unit: str) -> dict[str, object]:
-    title = {"text": f"{unit}/request", "side": "right"}
+    title = {"text": unit, "side": "right"}
     return {"title": title, "thickness": 10, "outlinewidth": 0, "xpad": 4}
 
 

@@ -32,14 +32,6 @@ class Row:
     def is_measured(self) -> bool:
         return self.run_state == Run.State.DONE and self.energy_j is not None
 
-    @property
-    def energy_mj(self) -> float | None:
-        return None if self.energy_j is None else self.energy_j * 1e3
-
-    @property
-    def half_width_mj(self) -> float | None:
-        return None if self.half_width_j is None else self.half_width_j * 1e3
-
 
 @dataclass(frozen=True, slots=True)
 class Comparison:

@@ -64,14 +64,6 @@ class Result:
         return self.run_state == Run.State.DONE and self.energy_j is not None
 
     @property
-    def energy_mj(self) -> float | None:
-        return None if self.energy_j is None else self.energy_j * 1e3
-
-    @property
-    def half_width_mj(self) -> float | None:
-        return None if self.half_width_j is None else self.half_width_j * 1e3
-
-    @property
     def bound_ms(self) -> float | None:
         """What is held against the SLO: the upper bound, or the mean itself."""
         return self.latency_ms if self.upper_ms is None else self.upper_ms

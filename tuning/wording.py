@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from measurements.figures import energy_unit
+from measurements.units import JOULE, EnergyUnit
 from tuning.results import Result
 
 SHORT = {"gpu_min_hz": "GPU min", "gpu_max_hz": "GPU max", "emc_hz": "Memory", "cpu_hz": "CPU",
@@ -19,6 +18,8 @@ class Question:
     energy: str
     statistic: str
     slo_ms: float | None
+    unit: EnergyUnit = JOULE
+    """In which the reader sees energies."""
 
 
 def three_digits(value: float) -> str:
@@ -32,22 +33,14 @@ def clock_mhz(value_hz: int) -> str:
 
 def hover(result: Result, *, question: Question) -> str:
     """What a result is, where it was measured and how sure that is, one fact a line."""
-    scale, unit = energy_unit([known_energy(result)])
-    energy, width = known_energy(result) * scale, result.half_width_j
-    interval = "" if width is None else f" ± {_as_fine_as(energy, width * scale)}"
-    lines = [f"<b>{three_digits(energy)}{interval} {unit}</b> per request"]
+    shown = question.unit.text(known_energy(result), result.half_width_j)
+    lines = [f"<b>{shown}</b> {question.unit.per}"]
     lines.append(_latency_words(result, question))
     for name, value in result.point.items():
         shown = str(value) if name == "batch_size" else f"{clock_mhz(value)} MHz"
         lines.append(f"{SHORT.get(name, name)} {shown}")
     lines.append(f"trial {result.number}, click to open its run")
     return "<br>".join(lines)
-
-
-def _as_fine_as(value: float, half_width: float) -> str:
-    """The half-width with the decimals that three digits of `value` have."""
-    decimals = max(0, 2 - math.floor(math.log10(value))) if value > 0 else 3
-    return f"{half_width:.{decimals}f}"
 
 
 def _latency_words(result: Result, question: Question) -> str:

@@ -12,6 +12,7 @@ from .rail_maps import RailMap
 from .replay import ReplayTable
 from .runs import Run, RunQuerySet, Verdict
 from .samples import Phase, PowerSample, RequestLog
+from .unit_settings import UnitSettings, energy_unit_of
 
 __all__ = [
     "Application",
@@ -32,5 +33,7 @@ __all__ = [
     "RequestLog",
     "Run",
     "RunQuerySet",
+    "UnitSettings",
     "Verdict",
+    "energy_unit_of",
 ]

@@ -7,6 +7,7 @@ import pytest
 
 from measurements import figures
 from measurements.figures import EnergyShare, Mark, PowerTrace, RailTrace, Span
+from measurements.units import Assumptions, energy_unit
 
 
 def trace(**columns: object) -> PowerTrace:
@@ -85,13 +86,12 @@ def test_a_mark_is_a_line_with_its_label():
 
 
 def test_small_energies_are_written_in_millijoules():
-    drawn = figures.rail_energy([EnergyShare("GPU", "gpu", 0.2)], what="Busy energy per request")
+    drawn = figures.rail_energy([EnergyShare("GPU", "gpu", 0.2)], what="Busy energy")
     assert drawn.data[0].x == (200.0,)
     assert drawn.layout.xaxis.title.text == "Busy energy per request (mJ)"
 
 
-@pytest.mark.parametrize(
-    ("energies_j", "unit"), [([0.99], "mJ"), ([0.2, 1.0], "J"), ([], "mJ"), ([12], "J")]
-)
-def test_the_unit_suits_the_largest_energy(energies_j, unit):
-    assert figures.energy_unit(energies_j)[1] == unit
+def test_hours_of_rails_do_not_add_up_so_they_stay_in_joules():
+    hours = energy_unit("battery", Assumptions(pack_wh=100, rate_hz=10))
+    drawn = figures.rail_energy([EnergyShare("GPU", "gpu", 0.2)], what="Busy energy", unit=hours)
+    assert drawn.layout.xaxis.title.text == "Busy energy per request (mJ)"

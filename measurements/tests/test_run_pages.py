@@ -132,8 +132,8 @@ def test_what_no_rail_accounts_for_is_shown(viewer):
         manifest={"board": {"rails": rails}},
     )
     context = viewer.get(run.get_absolute_url()).context
-    assert context["not_attributed"]["busy_mj"] == pytest.approx(100)
-    assert context["not_attributed"]["at_rate_mj"] is None
+    assert context["not_attributed"]["busy_j"] == pytest.approx(0.1)
+    assert context["not_attributed"]["at_rate_j"] is None
 
 
 def test_a_long_trace_is_drawn_by_its_extremes():

@@ -21,6 +21,7 @@ from .rail_maps import rail_map
 from .repeats import run_manifest, run_repeat
 from .replay import replay_board_new, replay_table
 from .runs import import_log, run_detail, run_list
+from .units import unit_settings, unit_use
 
 __all__ = [
     "audit_csv",
@@ -47,5 +48,7 @@ __all__ = [
     "rail_map",
     "run_list",
     "run_manifest",
+    "unit_settings",
+    "unit_use",
     "run_repeat",
 ]

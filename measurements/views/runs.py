@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 import numpy as np
 from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
@@ -17,9 +16,10 @@ from measurements.energy import not_attributed
 from measurements.figures import EnergyShare, Mark
 from measurements.forms.logs import LogImportForm
 from measurements.messages import Rail
-from measurements.models import Device, Network, Run, RunQuerySet, Verdict
+from measurements.models import Device, Network, Run, Verdict, energy_unit_of
 from measurements.models.calibrations import outside
 from measurements.roles import OPERATOR, role_required
+from measurements.units import EnergyUnit
 
 FILTERS = {"state": "state", "device": "device__name", "network": "network__name",
            "origin": "origin"}  # fmt: skip
@@ -31,8 +31,8 @@ COLUMNS = (
     Column("GPU max", "gpu", "gpu_max_hz", unit="MHz", is_number=True),
     Column("Memory", "memory", "emc_hz", unit="MHz", is_number=True),
     Column("CPU", "cpu", "cpu_hz", unit="MHz", is_number=True),
-    Column("Busy", "busy", "busy_energy_j", unit="mJ/request", is_number=True),
-    Column("At-rate", "at_rate", "at_rate_energy_j", unit="mJ/request", is_number=True),
+    Column("Busy", "busy", "busy_energy_j", unit=browsing.ENERGY, is_number=True),
+    Column("At-rate", "at_rate", "at_rate_energy_j", unit=browsing.ENERGY, is_number=True),
     Column("p95", "p95", "latency_p95_ms", unit="ms", is_number=True),
     Column("Power", "power", "mean_power_w", unit="W", is_number=True),
     Column("Queued", "queued", "queued_at"),
@@ -44,7 +44,7 @@ OPEN = (Run.State.QUEUED, Run.State.RUNNING)
 @require_GET
 def run_list(request: HttpRequest) -> HttpResponse:
     wanted = {FILTERS[key]: request.GET[key] for key in FILTERS if request.GET.get(key)}
-    runs = _in_mj().select_related("device", "network").defer("manifest").filter(**wanted)
+    runs = Run.objects.select_related("device", "network").defer("manifest").filter(**wanted)
     runs = browsing.ordered(runs, request.GET, COLUMNS, default="-queued")
     context = {
         "pages": browsing.pages(runs, request.GET),
@@ -57,7 +57,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def run_detail(request: HttpRequest, run_id: str) -> HttpResponse:
-    runs = _in_mj().select_related("device", "network", "created_by", "repeat_of__request_log")
+    runs = Run.objects.select_related("device", "network", "created_by", "repeat_of__request_log")
     run = get_object_or_404(runs.prefetch_related("phases"), pk=run_id)
     if request.htmx:
         return _news(request, run)
@@ -77,7 +77,7 @@ def run_detail(request: HttpRequest, run_id: str) -> HttpResponse:
         "link": link,
         "comparison": _comparison(run),
         "repeats": run.repeats.order_by("queued_at"),
-        "drawn": _figures(run, rails, link),
+        "drawn": _figures(run, rails, link, energy_unit_of(request.user)),
         **_neighbours(link),
     }
     return render(request, "measurements/run_detail.html", context)
@@ -91,13 +91,6 @@ def import_log(request: HttpRequest) -> HttpResponse:
         return redirect(run)
     status = 422 if request.method == "POST" else 200
     return render(request, "measurements/import_log.html", {"form": form}, status=status)
-
-
-def _in_mj() -> RunQuerySet:
-    """Runs with their energies per request in mJ, as tables show them."""
-    return Run.objects.annotate(
-        busy_energy_mj=F("busy_energy_j") * 1e3, at_rate_energy_mj=F("at_rate_energy_j") * 1e3
-    )
 
 
 def _filters(request: HttpRequest) -> list[FilterRow]:
@@ -159,8 +152,6 @@ def _rails(run: Run) -> list[dict[str, Any]]:
             "in_total": name in run.total_of,
             "busy_j": busy_j,
             "at_rate_j": at_rate_j,
-            "busy_mj": _milli(busy_j),
-            "at_rate_mj": _milli(at_rate_j),
         }
         for name, busy_j, at_rate_j in zip(run.rails, busy, at_rate, strict=True)
     ]
@@ -170,23 +161,16 @@ def _not_attributed(run: Run, rails: list[dict[str, Any]]) -> dict[str, float | 
     known = msgspec.convert([_rail(rail) for rail in rails], list[Rail])
     busy_j = not_attributed(known, [rail["busy_j"] for rail in rails])
     at_rate_j = not_attributed(known, [rail["at_rate_j"] for rail in rails])
-    return {
-        "busy_j": busy_j,
-        "at_rate_j": at_rate_j,
-        "busy_mj": _milli(busy_j),
-        "at_rate_mj": _milli(at_rate_j),
-    }
-
-
-def _milli(value_j: float | None) -> float | None:
-    return None if value_j is None else value_j * 1e3
+    return {"busy_j": busy_j, "at_rate_j": at_rate_j}
 
 
 def _rail(rail: dict[str, Any]) -> dict[str, Any]:
     return {key: rail[key] for key in ("name", "part", "in_total")}
 
 
-def _figures(run: Run, rails: list[dict[str, Any]], link: Any) -> list[tuple[str, Any]]:
+def _figures(
+    run: Run, rails: list[dict[str, Any]], link: Any, unit: EnergyUnit
+) -> list[tuple[str, Any]]:
     """(id, figure) for whatever this run has to show."""
     drawn = []
     parts = {rail["name"]: rail["part"] for rail in rails}
@@ -201,7 +185,7 @@ def _figures(run: Run, rails: list[dict[str, Any]], link: Any) -> list[tuple[str
     if (rest := _not_attributed(run, rails)[key]) is not None:
         shares.append(EnergyShare("not attributed", "other", rest))
     if shares:
-        drawn.append(("rails", figures.rail_energy(shares, what=f"{what} energy per request")))
+        drawn.append(("rails", figures.rail_energy(shares, what=f"{what} energy", unit=unit)))
     if (latencies_ms := _latencies_ms(run)) is not None:
         marks = _marks(run, link)
         drawn.append(("latency", figures.latency_histogram(latencies_ms, marks=marks)))

@@ -13,11 +13,13 @@ from typing import Any
 
 from django import template
 from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.template import Context
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from measurements import roles
+from measurements.units import JOULE, EnergyUnit
 
 register = template.Library()
 
@@ -48,6 +50,76 @@ def quantity(value: Any, unit: str, half_width: Any = None, reason: str = NO_REA
     return format_html(
         '<span class="quantity">{} <span class="interval">± {}</span></span>', spaced, interval
     )
+
+
+@register.simple_tag(takes_context=True)
+def energy(
+    context: Context, value_j: Any, half_width_j: Any = None, reason: str = NO_REASON
+) -> SafeString:
+    """Joules per request in the reader's unit, with the 95 % interval; `per` follows it."""
+    unit, number, width = _unit(context), _finite(value_j), _finite(half_width_j)
+    if number is None:
+        return quantity(None, "", reason=reason)
+    if not unit.is_inverse:
+        scaled = None if width is None else unit.scale * width
+        return quantity(unit.value(number), unit.symbol, half_width=scaled)
+    if width is None or not math.isfinite(unit.value(number)):
+        return quantity(unit.value(number), unit.symbol, reason="It takes no energy at all.")
+    return _between(unit, number, width)
+
+
+@register.simple_tag(takes_context=True)
+def energy_cell(context: Context, value_j: Any, reason: str = NO_REASON) -> SafeString:
+    """Joules per request for a column whose head names `energy_unit.column`."""
+    unit, number = _unit(context), _finite(value_j)
+    shown = None if number is None else unit.in_column.value(number)
+    return aligned(shown, unit.column_decimals, reason=reason)
+
+
+@register.simple_tag(takes_context=True)
+def energy_width(context: Context, value_j: Any, half_width_j: Any, reason: str = "") -> SafeString:
+    """The 95 % interval for a column beside `energy_cell`: a half width, or from and to."""
+    unit, number, width = _unit(context).in_column, _finite(value_j), _finite(half_width_j)
+    if number is None or width is None:
+        return quantity(None, "", reason=reason)
+    if not unit.is_inverse:
+        return aligned(unit.scale * width, unit.column_decimals)
+    low, high = unit.bounds(number, width)
+    decimals = unit.column_decimals
+    top = _fixed(high, decimals) if math.isfinite(high) else "unlimited"
+    return format_html('<span class="quantity">{} to {}</span>', _fixed(low, decimals), top)
+
+
+@register.simple_tag(takes_context=True)
+def energy_ends(
+    context: Context, value_j: Any, half_width_j: Any, reason: str = NO_REASON
+) -> SafeString:
+    """One of several intervals around an energy: "± 0.004 J", or "12.1 to 12.6 h"."""
+    unit, number, width = _unit(context), _finite(value_j), _finite(half_width_j)
+    if number is None or width is None:
+        return quantity(None, "", reason=reason)
+    if not unit.is_inverse:
+        return format_html("± {}", quantity(unit.scale * width, unit.symbol))
+    text, symbol, _ = written(unit.value(number), unit.symbol)
+    return format_html("{}&nbsp;{}", _ends(unit, number, width, text), symbol)
+
+
+@register.simple_tag(takes_context=True)
+def energy_part(context: Context, value_j: Any, reason: str = NO_REASON) -> SafeString:
+    """A part of an energy, as of one rail, under `energy_unit.additive.column`."""
+    return energy_cell({"energy_unit": _unit(context).additive}, value_j, reason)
+
+
+@register.simple_tag(takes_context=True)
+def energy_name(context: Context, energy: str) -> str:
+    """What an energy is called in the reader's unit: "Busy energy per request"."""
+    return _unit(context).named(energy)
+
+
+@register.simple_tag(takes_context=True)
+def energy_words(context: Context, energy: str) -> str:
+    """The words behind a number: "of busy energy per request"."""
+    return _unit(context).words(energy)
 
 
 @register.simple_tag
@@ -195,6 +267,31 @@ def role_names(user: AbstractUser | AnonymousUser) -> list[str]:
     return sorted(roles.roles_of(user))
 
 
+def _unit(context: Context) -> EnergyUnit:
+    """Joules where nobody reads, as in a mail."""
+    return context.get("energy_unit") or JOULE
+
+
+def _between(unit: EnergyUnit, energy_j: float, half_width_j: float) -> SafeString:
+    """Hours with their interval, which is not symmetric."""
+    text, symbol, _ = written(unit.value(energy_j), unit.symbol)
+    return format_html(
+        '<span class="quantity">{}&nbsp;{} <span class="interval">({})</span></span>',
+        text,
+        symbol,
+        _ends(unit, energy_j, half_width_j, text),
+    )
+
+
+def _ends(unit: EnergyUnit, energy_j: float, half_width_j: float, text: str) -> str:
+    """Both ends of an interval of hours, as fine as `text`."""
+    decimals = len(text.partition(".")[2])
+    low, high = unit.bounds(energy_j, half_width_j)
+    if not math.isfinite(high):
+        return f"at least {_fixed(low, decimals)}"
+    return f"{_fixed(low, decimals)} to {_fixed(high, decimals)}"
+
+
 def _finite(value: Any) -> float | None:
     """The number, or None for what is no number: None, "", NaN, infinity."""
     if value is None or value == "":
@@ -231,6 +328,8 @@ def _steps(base: str) -> tuple[list[tuple[str, float, float]], float]:
         own = _IN_SECONDS[base]
         names = [("s", 1.0)] + [(f"{prefix}s", factor) for prefix, factor in _DOWN]
         return [(name, factor / own, factor / own) for name, factor in names], 1e9 / own
+    if base in ("Wh", "gCO₂"):
+        return [*up, (base, 0.1, 1.0), *down], 1e21
     if base in ("W", "Hz"):
         return [*up, (base, 0.1, 1.0), *down], 1e21
     if base in ("B", "FLOP", "MAC"):

@@ -67,7 +67,7 @@ def test_a_result_knows_its_point_by_name():
     make_trial(sweep)
     row = results.rows(sweep, results.measured(sweep), NAMES)[0]
     assert row.point == {"gpu_max_hz": GPU_HZ[0], "emc_hz": EMC_HZ[0], "batch_size": 1}
-    assert row.energy_mj == pytest.approx(400)
+    assert row.energy_j == pytest.approx(0.4)
 
 
 def test_the_default_clocks_are_found_if_the_sweep_measured_them():

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from measurements.units import EnergyUnit
 from tuning import results
 from tuning.models import Sweep
 from tuning.results import Result
 from tuning.wording import Question
 
 
-def question(sweep: Sweep) -> Question:
+def question(sweep: Sweep, unit: EnergyUnit) -> Question:
     energy = "Busy energy" if sweep.objective == Sweep.Objective.BUSY else "At-rate energy"
-    return Question(energy, results.STATISTIC_LABELS[sweep.slo_statistic], sweep.slo_ms)
+    return Question(energy, results.STATISTIC_LABELS[sweep.slo_statistic], sweep.slo_ms, unit)
 
 
 def measured(sweep: Sweep) -> list[Result]:

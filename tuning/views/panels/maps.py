@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from measurements.models import energy_unit_of
 from tuning import heat_maps
 from tuning.models import Sweep
 
@@ -11,7 +12,7 @@ from . import found
 
 
 def context(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
-    measured, question = found.measured(sweep), found.question(sweep)
+    measured, question = found.measured(sweep), found.question(sweep, energy_unit_of(request.user))
     return {
         "charts": heat_maps.charts(sweep.space(), measured, question=question),
         "question": question,

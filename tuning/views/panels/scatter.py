@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from measurements.models import energy_unit_of
 from tuning import figures
 from tuning.models import Sweep
 
@@ -12,6 +13,6 @@ from . import found
 
 def context(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
     chart = figures.energy_against_latency_chart(
-        found.measured(sweep), question=found.question(sweep)
+        found.measured(sweep), question=found.question(sweep, energy_unit_of(request.user))
     )
     return {"charts": [chart]}
