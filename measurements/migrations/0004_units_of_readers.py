@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('measurements', '0002_roles'),
+        ('measurements', '0004_packs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
