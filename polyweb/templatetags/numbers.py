@@ -101,7 +101,7 @@ def energy_ends(
     if not unit.is_inverse:
         return format_html("± {}", quantity(unit.scale * width, unit.symbol))
     text, symbol, _ = written(unit.value(number), unit.symbol)
-    return format_html("{}&nbsp;{}", _ends(unit, number, width, text), symbol)
+    return format_html("{}&nbsp;{}", _hours(unit, number, width, text), symbol)
 
 
 @register.simple_tag(takes_context=True)
@@ -279,11 +279,11 @@ def _between(unit: EnergyUnit, energy_j: float, half_width_j: float) -> SafeStri
         '<span class="quantity">{}&nbsp;{} <span class="interval">({})</span></span>',
         text,
         symbol,
-        _ends(unit, energy_j, half_width_j, text),
+        _hours(unit, energy_j, half_width_j, text),
     )
 
 
-def _ends(unit: EnergyUnit, energy_j: float, half_width_j: float, text: str) -> str:
+def _hours(unit: EnergyUnit, energy_j: float, half_width_j: float, text: str) -> str:
     """Both ends of an interval of hours, as fine as `text`."""
     decimals = len(text.partition(".")[2])
     low, high = unit.bounds(energy_j, half_width_j)
