@@ -11,14 +11,16 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-VERSION = 1
+VERSION = 2
 OLDEST_VERSION = 1
-"""The server accepts messages from OLDEST_VERSION to VERSION (its own and the one before)."""
+"""Both sides accept messages from OLDEST_VERSION to VERSION (their own and the one before)."""
 
 MEDIA_TYPE = "application/msgpack"
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 
 ArrivalKind = Literal["back_to_back", "uniform", "poisson", "trace"]
+Work = Literal["request", "preprocessing"]
+"""What a run serves: whole requests, or only what the CPU does for each before its inference."""
 Provenance = Literal["real", "emulated", "replay", "host"]
 RailPart = Literal["gpu", "cpu", "memory", "soc", "input", "other"]
 PhaseName = Literal["settle", "gate", "warm_up", "serve", "tail"]
@@ -174,6 +176,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     gate: Gate | None = None
     longest_warm_up_s: float | None = None
     """Warm up on until power and inference time are steady, at most so long; None: do not look."""
+    work: Work = "request"
     version: int = VERSION
 
 
@@ -199,7 +202,8 @@ class Requests(msgspec.Struct, kw_only=True):
     """Columns of the measured requests, in order of completion, in seconds from the run's start.
 
     Requests of one batch share `inference_start_s` and `end_s`. For back-to-back
-    arrivals `arrival_s` equals `start_s`, the start of preprocessing.
+    arrivals `arrival_s` equals `start_s`, the start of preprocessing. Where preprocessing is
+    all the work, `inference_start_s` is its start and `end_s` its end.
     """
 
     arrival_s: list[float]

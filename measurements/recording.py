@@ -116,6 +116,7 @@ def _comparable(plan: Plan) -> dict[str, Any]:
         "requests": plan.requests,
         "stopping": plan.stopping,
         "seed": plan.seed,
+        "work": plan.work,
     }
 
 
@@ -235,6 +236,7 @@ def _manifest(record: Record, sha256: str) -> dict[str, Any]:
         "load": record.load,
         "arrivals": record.plan.arrivals,
         "batch_size": record.plan.batch_size,
+        "work": record.plan.work,
         "requests": record.plan.requests,
         "run_id": record.plan.run_id,
         "rests_on": record.rests_on,

@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from measurements import tasks as measurement_tasks
 from measurements.models import Application, Device, Run
-from measurements.models.runs import POINT_FIELDS
 from tuning import bundle
 from tuning.models import Sweep, Verification, VerifiedApplication
 from tuning.verification import Verdict
@@ -112,8 +111,7 @@ def _check_free(device: Device) -> None:
 
 
 def _point(found: Verification) -> dict[str, int | None]:
-    values = found.sweep.space().named(tuple(found.trial.values))
-    return {name: values.get(name) for name in POINT_FIELDS}
+    return found.sweep.clocks_at(found.trial.values)
 
 
 def _manifest(sweep: Sweep, found: Verification) -> dict[str, Any]:

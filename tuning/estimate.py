@@ -56,12 +56,16 @@ def _measured_request_s(
     device: Device, network: Network, batch_sizes: list[int]
 ) -> tuple[int, float | None]:
     """(runs, seconds a request) of done back-to-back runs, of these batch sizes if any."""
-    runs = Run.objects.done().filter(
-        device=device,
-        network=network,
-        arrivals=Run.ArrivalsKind.BACK_TO_BACK,
-        board_s__gt=FIXED_S,
-        requests_served__gt=0,
+    runs = (
+        Run.objects.done()
+        .of_requests()
+        .filter(
+            device=device,
+            network=network,
+            arrivals=Run.ArrivalsKind.BACK_TO_BACK,
+            board_s__gt=FIXED_S,
+            requests_served__gt=0,
+        )
     )
     for found in (runs.filter(batch_size__in=batch_sizes), runs):
         told = found.aggregate(

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from measurements.models import Run
 from tuning import launching, tasks
-from tuning.models import Sweep, SweepAxis, TrialRun
+from tuning.models import CpuPhase, CpuTrial, CpuTrialRun, Sweep, SweepAxis, TrialRun
 
 ASKED_ANEW = ("name", "objective", "slo_statistic", "slo_ms", "strategy", "budget_trials")
 
@@ -35,6 +35,8 @@ def fork(source: Sweep, cleaned: dict[str, Any], *, by: AbstractUser) -> Sweep:
         for axis in source.axes.all()
     )
     _take_over(source, sweep)
+    if source.phase is not None:
+        _take_over_phase(source.phase, sweep)
     tasks.advance.delay_on_commit(sweep.pk)
     return sweep
 
@@ -46,3 +48,18 @@ def _take_over(source: Sweep, sweep: Sweep) -> None:
         )
         done = trial.trial_runs.filter(run__state=Run.State.DONE).order_by("pk")
         TrialRun.objects.bulk_create(TrialRun(trial=mine, run_id=link.run_id) for link in done)
+
+
+def _take_over_phase(theirs: CpuPhase, sweep: Sweep) -> None:
+    """Its choice stands, since every trial that is taken over held that clock."""
+    copied = ("clocks_hz", "is_thinned", "state", "chosen_hz", "because", "ended_at")
+    mine = CpuPhase.objects.create(
+        sweep=sweep, **{field: getattr(theirs, field) for field in copied}
+    )
+    for number, trial in enumerate(theirs.trials.observed(), start=1):
+        copy = CpuTrial.objects.create(
+            phase=mine, number=number, work=trial.work, cpu_hz=trial.cpu_hz,
+            state=trial.state, taken_over=True,
+        )  # fmt: skip
+        done = trial.trial_runs.filter(run__state=Run.State.DONE).order_by("pk")
+        CpuTrialRun.objects.bulk_create(CpuTrialRun(trial=copy, run_id=one.run_id) for one in done)

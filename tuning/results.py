@@ -196,6 +196,8 @@ def at_default_clocks(sweep: Sweep, names: tuple[str, ...], batch_size: int) -> 
     A knob that the sweep leaves as found is at its default. One whose default is a
     governor, not a clock, cannot be matched by any fixed clock.
     """
+    if sweep.held_cpu_hz is not None:
+        return None
     default = {name: getattr(sweep.device, f"default_{name}", None) for name in names}
     values = [batch_size if name == "batch_size" else default[name] for name in names]
     if None in values:

@@ -6,7 +6,7 @@ from celery import shared_task
 
 from tuning import search, verifying
 
-from .models import Sweep, Trial, Verification
+from .models import CpuTrial, Sweep, Trial, Verification
 
 
 @shared_task(ignore_result=True)
@@ -34,8 +34,9 @@ def tick() -> None:
     for sweep in Sweep.objects.filter(state=Sweep.State.WAITING).select_related("device"):
         if search.has_board(sweep):
             sweep.carry_on()
-    for run_id in Trial.objects.ended_unnoticed():
-        observe(str(run_id))
+    for steps in (Trial.objects, CpuTrial.objects):
+        for run_id in steps.ended_unnoticed():
+            observe(str(run_id))
     for sweep in Sweep.objects.filter(state=Sweep.State.RUNNING).select_related("device"):
         if search.has_board(sweep):
             search.advance(sweep.pk)

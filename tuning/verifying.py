@@ -134,7 +134,7 @@ def _setting(arm: Arm, trial: Trial, device: Device) -> tuple[dict[str, Any], in
     values = trial.sweep.space().named(tuple(trial.values))
     batch_size = 1 if arm is Arm.DEFAULT_ONE else values.get("batch_size", 1)
     if arm is Arm.WINNER:
-        return {name: values.get(name) for name in POINT_FIELDS}, batch_size
+        return trial.sweep.clocks_at(trial.values), batch_size
     if arm is Arm.MAXIMUM:
         tables = (device.gpu_hz, device.gpu_hz, device.emc_hz, device.cpu_hz)
         tops = (max(table, default=None) for table in tables)

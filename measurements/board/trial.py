@@ -20,7 +20,13 @@ from measurements.board.columns import requests_of, samples_of
 from measurements.board.gates import Climate, climate
 from measurements.board.hardware.protocol import Board, PointNotHeld, Sample, Sampler, rests_on
 from measurements.board.hardware.throttling import noticed
-from measurements.board.load.protocol import Load, LoadFailed, ServedBatch
+from measurements.board.load.protocol import (
+    Load,
+    LoadFailed,
+    NoPreprocessing,
+    ServedBatch,
+    preprocessing_of,
+)
 from measurements.board.schedule import schedule
 from measurements.board.spoilt import Spoilt, spoiling
 from measurements.board.steady import is_steady
@@ -144,7 +150,7 @@ class _Trial:
     def _measure(self, stack: ExitStack) -> None:
         plan, board = self.plan, self.board
         with spoiling("load-failed", LoadFailed, FeaturesUnknown, OSError):
-            load = board.load(plan.network, batch_size=plan.batch_size, seed=plan.seed)
+            load = self._load()
             stack.enter_context(load.ready())
         self.load = load.description
         with spoiling("point-not-held", PointNotHeld, ValueError, OSError):
@@ -155,6 +161,14 @@ class _Trial:
         with spoiling("sampler-not-started", OSError):
             sampler = stack.enter_context(board.sampling(plan.sample_interval_ms))
         self._phases(load, sampler)
+
+    def _load(self) -> Load:
+        plan = self.plan
+        load = self.board.load(plan.network, batch_size=plan.batch_size, seed=plan.seed)
+        if plan.work == "request":
+            return load
+        with spoiling("no-preprocessing", NoPreprocessing):
+            return preprocessing_of(load)
 
     def _phases(self, load: Load, sampler: Sampler) -> None:
         self.samples, self.unknown_tokens = sampler.samples, sampler.unknown_tokens

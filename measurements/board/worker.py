@@ -39,7 +39,7 @@ from measurements.board.spool import Spool
 from measurements.board.station import Station
 from measurements.board.status import Status
 from measurements.board.uplink import Server, Uplink, require_secure
-from measurements.messages import VERSION, Plan, Standing
+from measurements.messages import OLDEST_VERSION, VERSION, Plan, Standing
 
 log = logging.getLogger(__name__)
 
@@ -162,8 +162,9 @@ def read_message(builtins: dict[str, Any], kind: type[M], name: str) -> M:
         ValueError: It is malformed, of another version, or for another board.
     """
     message = msgspec.convert(builtins, kind)
-    if message.version != VERSION:
-        raise ValueError(f"plan of version {message.version}; this worker speaks {VERSION}")
+    if not OLDEST_VERSION <= message.version <= VERSION:
+        speaks = f"this worker speaks {OLDEST_VERSION} to {VERSION}"
+        raise ValueError(f"plan of version {message.version}; {speaks}")
     if message.device != name:
         raise ValueError(f"plan for {message.device}; this is {name}")
     return message

@@ -116,6 +116,11 @@ class Network(models.Model):
     def has_graph(self) -> bool:
         return self.replay_table_id is None
 
+    @property
+    def takes_images(self) -> bool:
+        """Whether a CPU has much to do before each inference: to decode and resize a picture."""
+        return self.has_graph and len(self.input_shape) == 4
+
     def features(self) -> NetworkFeatures:
         return NetworkFeatures(
             name=self.name,

@@ -10,7 +10,15 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from measurements.messages import Arrivals, Gate, OperatingPoint, Plan, Stopping
+from measurements.messages import (
+    OLDEST_VERSION,
+    VERSION,
+    Arrivals,
+    Gate,
+    OperatingPoint,
+    Plan,
+    Stopping,
+)
 
 from .arrival_traces import ArrivalTrace
 from .devices import Device
@@ -32,6 +40,10 @@ class RunQuerySet(models.QuerySet["Run"]):
 
     def done(self) -> RunQuerySet:
         return self.filter(state=Run.State.DONE)
+
+    def of_requests(self) -> RunQuerySet:
+        """Runs of whole requests: preprocessing alone is no inference."""
+        return self.filter(work=Run.Work.REQUEST)
 
     def lost(self) -> RunQuerySet:
         """Running runs whose board fell silent."""
@@ -70,6 +82,10 @@ class Run(models.Model):
         POISSON = "poisson", "Poisson"
         TRACE = "trace", "replay of a trace"
 
+    class Work(models.TextChoices):
+        REQUEST = "request", "whole requests"
+        PREPROCESSING = "preprocessing", "preprocessing alone"
+
     class StoppedBecause(models.TextChoices):
         FIXED = "fixed", "it served the fixed number of requests"
         PRECISE = "precise", "its energy was known well enough"
@@ -99,6 +115,7 @@ class Run(models.Model):
     emc_hz = models.BigIntegerField(null=True)
     cpu_hz = models.BigIntegerField(null=True)
     batch_size = models.PositiveIntegerField(null=True)
+    work = models.CharField(max_length=15, choices=Work, default=Work.REQUEST)
     arrivals = models.CharField(
         max_length=20, choices=ArrivalsKind, default=ArrivalsKind.BACK_TO_BACK
     )
@@ -202,6 +219,10 @@ class Run(models.Model):
                 name="run_gpu_min_not_above_max",
             ),
             models.CheckConstraint(condition=Q(requests_asked__gt=0), name="run_asks_for_requests"),
+            models.CheckConstraint(
+                condition=Q(work="request") | Q(arrivals="back_to_back", batch_size=1),
+                name="preprocessing_is_measured_one_by_one",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -219,7 +240,7 @@ class Run(models.Model):
         return OperatingPoint(**{field: getattr(self, f"held_{field}") for field in POINT_FIELDS})
 
     def plan(self) -> Plan:
-        """What the board is asked to do."""
+        """What the board is asked to do; an older board gets what it understands."""
         return Plan(
             run_id=str(self.id),
             device=self.device.name,
@@ -234,6 +255,8 @@ class Run(models.Model):
             stopping=self._stopping(),
             gate=Gate(reference_c=self.gate_reference_c),
             longest_warm_up_s=LONGEST_WARM_UP_S,
+            work=self.work,
+            version=OLDEST_VERSION if self.work == self.Work.REQUEST else VERSION,
         )
 
     def _stopping(self) -> Stopping | None:

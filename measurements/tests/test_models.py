@@ -4,6 +4,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from measurements.messages import OLDEST_VERSION, VERSION
 from measurements.models import Network, Run
 
 from .rows import make_done_run, make_network, make_run
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.django_db
         {"rate_hz": 3.0},
         {"gpu_min_hz": 2, "gpu_max_hz": 1},
         {"state": "done"},
+        {"work": "preprocessing", "batch_size": 4},
+        {"work": "preprocessing", "arrivals": "uniform", "rate_hz": 5.0},
     ],
 )
 def test_the_database_refuses_a_run_that_makes_no_sense(nonsense: dict):
@@ -62,3 +65,9 @@ def test_a_plan_says_all_that_the_board_needs():
     plan = run.plan()
     assert (plan.arrivals.rate_hz, plan.point.gpu_max_hz, plan.seed) == (5.0, 9, 7)
     assert plan.network.name == run.network.name
+
+
+def test_an_older_board_gets_every_plan_that_it_understands():
+    assert make_run().plan().version == OLDEST_VERSION
+    alone = make_run(work=Run.Work.PREPROCESSING).plan()
+    assert (alone.work, alone.version) == ("preprocessing", VERSION)

@@ -148,3 +148,15 @@ def test_one_batch_is_run_before_the_first_is_served():
     engine = WaitingEngine()
     with _ready(engine):
         assert engine.sizes == [4]
+
+
+def test_preprocessing_alone_infers_nothing_and_is_served_one_by_one():
+    engine = WaitingEngine(breaks_at=0)  # an inference would fail
+    load = PipelinedLoad(engine, clock=CLOCK, batch_size=4, seed=1).preprocessing()
+    with load.ready():
+        served = list(load.serve(None, 30))
+    assert len(served) == 30 and all(len(batch.arrival_s) == 1 for batch in served)
+    starts = [batch.inference_start_s for batch in served]
+    assert starts == sorted(starts) and starts == [batch.start_s[0] for batch in served]
+    with pytest.raises(LoadFailed, match="back to back"):
+        next(iter(load.serve([0.0], 1)))

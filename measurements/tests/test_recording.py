@@ -227,6 +227,7 @@ def test_a_malformed_record_is_refused_and_loses_nothing(bad):
         ("point", OperatingPoint(cpu_hz=1)),
         ("run_id", "1" * 32),
         ("requests", 5),
+        ("work", "preprocessing"),
     ],
 )
 def test_the_record_of_another_plan_is_refused(name, value):

@@ -281,3 +281,31 @@ def test_a_mistake_in_the_program_is_no_fault_but_restores_the_clocks():
     with pytest.raises(ZeroDivisionError):
         _run(board, progress=broken)
     assert board.point() == DEFAULT
+
+
+# Preprocessing alone.
+
+
+def test_preprocessing_alone_takes_its_cycles_at_the_held_cpu_clock(tmp_path):
+    board = open_board("emulated:agx-orin", name="bench", state_dir=tmp_path, pace=lambda: None)
+    times_s = {}
+    for cpu_hz in (1_113_600_000, 2_201_600_000):
+        plan = _plan(point=OperatingPoint(cpu_hz=cpu_hz), work="preprocessing")
+        record = _run(board, plan)
+        assert not record.faults and not [
+            f for f in quality.findings(record) if f.severity == "invalid"
+        ]
+        check(record)
+        served = record.requests
+        times_s[cpu_hz] = sum(served.end_s) - sum(served.inference_start_s)
+        assert served.start_s == served.inference_start_s
+        assert max(filter(None, record.samples.gpu_busy_percent), default=0) == 0
+    assert times_s[1_113_600_000] / times_s[2_201_600_000] == pytest.approx(
+        2_201_600 / 1_113_600, rel=0.01
+    )
+
+
+def test_a_load_that_prepares_nothing_says_so():
+    record = _run(BenchBoard(), _plan(work="preprocessing"))
+    assert _codes(record) == ["no-preprocessing"]
+    assert "without preprocessing" in record.faults[0].text

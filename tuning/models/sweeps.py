@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -10,10 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from measurements.models import ArrivalTrace, Device, Network, Pack, Run
+from measurements.models.runs import POINT_FIELDS
 from tuning.questions import Observation, Question
 from tuning.space import Axis, Space
 
 from .progress import SweepQuerySet
+
+if TYPE_CHECKING:
+    from .cpu_phases import CpuPhase
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
@@ -146,9 +151,28 @@ class Sweep(models.Model):
             "sample_interval_ms": self.sample_interval_ms,
         }
 
+    @property
+    def phase(self) -> CpuPhase | None:
+        """Its CPU phase; None if the CPU clock is searched with the others, or left as found."""
+        return getattr(self, "cpu_phase", None)
+
+    @property
+    def held_cpu_hz(self) -> int | None:
+        """The CPU clock that its CPU phase chose for all trials; None: there is none."""
+        return self.phase and self.phase.chosen_hz
+
+    def clocks_at(self, values: Sequence[int]) -> dict[str, int | None]:
+        """The clocks to hold at a point of its space; None: left as found."""
+        named = self.space().named(tuple(values))
+        held = {"cpu_hz": self.held_cpu_hz} | named
+        return {name: held.get(name) for name in POINT_FIELDS}
+
     def gate_reference_c(self, device: Device) -> float | None:
         """How warm `device` was before the first run here: later ones begin as warm."""
-        runs = Run.objects.done().filter(trial_run__trial__sweep=self, device=device)
+        mine = Q(trial_run__trial__sweep=self)
+        if self.phase is not None:
+            mine |= Q(cpu_trial_run__trial__phase__sweep=self)
+        runs = Run.objects.done().filter(mine, device=device)
         known = runs.filter(temp_before_c__isnull=False).order_by("finished_at")
         return known.values_list("temp_before_c", flat=True).first()
 
@@ -161,14 +185,31 @@ class Sweep(models.Model):
         return self.Standing(checked["verdict"])
 
     def board_s(self) -> float:
-        """Board seconds that its finished runs took, on all boards; what it took over is free."""
+        """Board seconds that its finished runs took, on all boards; what it took over is free.
+
+        Both phases count.
+        """
         runs = Run.objects.filter(trial_run__trial__in=self.trials.own())
+        searching_s = runs.aggregate(total=models.Sum("board_s"))["total"] or 0.0
+        return searching_s + self.cpu_board_s()
+
+    def cpu_board_s(self) -> float:
+        """The part of its board seconds that its CPU phase took."""
+        if self.phase is None:
+            return 0.0
+        runs = Run.objects.filter(
+            cpu_trial_run__trial__phase__sweep=self, cpu_trial_run__trial__taken_over=False
+        )
         return runs.aggregate(total=models.Sum("board_s"))["total"] or 0.0
 
     def spent_budget(self) -> str:
         """Which budget is used up, in words; empty while there is some left."""
         if self.trials.own().count() >= self.budget_trials:
             return f"All {self.budget_trials} trials of the budget are done."
+        return self.spent_board_s()
+
+    def spent_board_s(self) -> str:
+        """That its board seconds are used up, in words; empty while there are some left."""
         if self.budget_board_s is not None and self.board_s() >= self.budget_board_s:
             return f"The budget of {self.budget_board_s:.0f} board seconds is used up."
         return ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from measurements.models import Run
-from measurements.tests.rows import EMC_HZ, GPU_HZ, make_device, make_done_run, make_network
-from tuning.models import Sweep, SweepAxis, Trial
+from measurements.tests.rows import CPU_HZ, EMC_HZ, GPU_HZ, make_device, make_done_run, make_network
+from tuning.models import CpuPhase, Sweep, SweepAxis, Trial
 
 AXES = {"gpu_max_hz": GPU_HZ, "emc_hz": EMC_HZ, "batch_size": [1, 4]}
 
@@ -35,3 +35,8 @@ def make_trial(sweep: Sweep, **run_fields: Any) -> Trial:
     trial = sweep.trials.create(number=number, values=list(point), state=Trial.State.OBSERVED)
     trial.trial_runs.create(run=run)
     return trial
+
+
+def make_phase(sweep: Sweep, **fields: Any) -> CpuPhase:
+    """An open CPU phase over 3 clocks."""
+    return CpuPhase.objects.create(sweep=sweep, **{"clocks_hz": CPU_HZ, **fields})

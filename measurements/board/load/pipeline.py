@@ -17,6 +17,7 @@ from threading import Condition
 from typing import NamedTuple, Protocol
 
 from measurements.board.hardware.protocol import Clock
+from measurements.board.load.preparing import PreparingLoad
 from measurements.board.load.preprocess import Input, Item, preparer
 from measurements.board.load.protocol import LoadFailed, ServedBatch
 
@@ -94,6 +95,9 @@ class PipelinedLoad:
         self._engine.open()
         self._prepare = preparer(self._engine.inputs, seed=self._seed)
         self._engine.infer([self._prepare() for _ in range(self._batch_size)])
+
+    def preprocessing(self) -> PreparingLoad:
+        return PreparingLoad(self._engine, clock=self._clock, seed=self._seed)
 
     def serve(
         self, arrivals_s: Sequence[float] | None, requests: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +59,29 @@ class Load(Protocol):
         Raises:
             LoadFailed: It broke down while serving.
         """
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A load that preprocesses its requests, on a CPU core beside the inference."""
+
+    def preprocessing(self) -> Load:
+        """The same preprocessing with no inference: requests one by one, back to back.
+
+        In its batches, each of one request, "inference" is the preprocessing itself.
+        """
+
+
+class NoPreprocessing(LoadFailed):
+    """What serves here prepares nothing: requests have no part whose CPU clock to choose."""
+
+
+def preprocessing_of(load: Load) -> Load:
+    """Only what `load` does for each request before its inference.
+
+    Raises:
+        NoPreprocessing: It does nothing.
+    """
+    if not isinstance(load, Prepares):
+        raise NoPreprocessing(f"{load.description} serves without preprocessing")
+    return load.preprocessing()

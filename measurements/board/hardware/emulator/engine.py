@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from math import inf
 
@@ -88,13 +88,16 @@ class EmulatedLoad:
         try:
             while not pipeline.is_done:
                 pipeline.start_what_can()
-                self._reach(pipeline.next_s())
+                self.reach(pipeline.next_s())
                 if served := pipeline.collect():
                     yield served
         finally:
             self._emulation.apply(Stop())
 
-    def _reach(self, t_s: float) -> None:
+    def preprocessing(self) -> EmulatedPreparing:
+        return EmulatedPreparing(self)
+
+    def reach(self, t_s: float) -> None:
         """Wait for `t_s`, then let the model live to just there, not to the real clock."""
         self._clock.sleep_until(t_s)
         self._emulation.live_until(t_s)
@@ -126,6 +129,41 @@ class EmulatedLoad:
         job = self._emulation.apply(event)
         assert job is not None
         return job
+
+
+class EmulatedPreparing:
+    """Only the first stage of `load`: one core prepares one request after another."""
+
+    def __init__(self, load: EmulatedLoad) -> None:
+        self._load = load
+
+    @property
+    def description(self) -> str:
+        return f"preprocessing alone, of the {self._load.description}"
+
+    def ready(self) -> AbstractContextManager[None]:
+        return self._load.ready()
+
+    def serve(self, arrivals_s: Sequence[float] | None, requests: int) -> Iterator[ServedBatch]:
+        """Each request as a batch of its own; `arrivals_s` must be None."""
+        if arrivals_s is not None:
+            raise LoadFailed("preprocessing alone is measured back to back, not at a rate")
+        self._load.emulation.catch_up()
+        try:
+            for _ in range(requests):
+                start_s = self._load.emulation.model.now_s
+                end_s = self._prepared_s(self._load.start_preparing(1))
+                yield ServedBatch((start_s,), (start_s,), start_s, end_s)
+        finally:
+            self._load.emulation.apply(Stop())
+
+    def _prepared_s(self, job: Job) -> float:
+        """Live on until `job` is done; when that was."""
+        while job.end_s is None:
+            self._load.reach(min(self._load.emulation.model.horizon_s, job.due_s))
+            if job.end_s is None and job.due_s <= self._load.emulation.model.now_s:
+                raise LoadFailed("a request was dropped: another load on this board ended")
+        return job.end_s
 
 
 class _Pipeline:
