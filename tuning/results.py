@@ -27,7 +27,7 @@ from django.urls import reverse
 
 from measurements.models import Run
 
-from .models import Sweep, Trial, TrialRun
+from .models import CpuTrialRun, Sweep, Trial, TrialRun
 from .models.progress import beside_fixed_s
 
 STATISTIC_LABELS = {"mean": "mean", "p50": "median", "p95": "p95", "p99": "p99"}
@@ -90,6 +90,9 @@ class Progress:
     adaptive_s: float = 0.0
     """Of its runs that stopped by themselves; `fixed_s`: with 1,000 requests each, estimated."""
     fixed_s: float = 0.0
+    cpu_runs: int = 0
+    """Of the CPU phase; `cpu_s`, their board seconds, is contained in `board_s`."""
+    cpu_s: float = 0.0
 
     @property
     def saved_s(self) -> float:
@@ -102,7 +105,8 @@ class Progress:
     @property
     def mark(self) -> str:
         """Changes whenever there is something new to show."""
-        return f"{self.asked}.{self.observed}.{self.given_up}.{self.runs}.{self.taken_over}"
+        trials = f"{self.asked}.{self.observed}.{self.given_up}.{self.runs}.{self.taken_over}"
+        return f"{trials}.{self.cpu_runs}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +249,20 @@ def _spent(sweep: Sweep) -> dict[str, Any]:
         adaptive_s=Sum("run__board_s", filter=adaptive),
         fixed_s=Sum(beside_fixed_s("run__"), filter=adaptive),
     )
-    return {name: value or 0.0 for name, value in spent.items()} | {"runs": spent["runs"]}
+    cpu = _spent_on_cpu(sweep)
+    board_s = (spent["board_s"] or 0.0) + cpu["cpu_s"]
+    seconds = {name: value or 0.0 for name, value in spent.items()}
+    return seconds | {"runs": spent["runs"], "board_s": board_s} | cpu
+
+
+def _spent_on_cpu(sweep: Sweep) -> dict[str, Any]:
+    if sweep.phase is None:
+        return {"cpu_runs": 0, "cpu_s": 0.0}
+    own = Q(trial__taken_over=False)
+    spent = CpuTrialRun.objects.filter(trial__phase=sweep.phase).aggregate(
+        cpu_runs=Count("pk"), cpu_s=Sum("run__board_s", filter=own)
+    )
+    return {"cpu_runs": spent["cpu_runs"], "cpu_s": spent["cpu_s"] or 0.0}
 
 
 def _within(sweep: Sweep, column: str) -> Q:

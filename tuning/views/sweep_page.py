@@ -37,7 +37,7 @@ def sweep_progress(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _sweep(pk: int) -> Sweep:
-    sweeps = Sweep.objects.select_related("device", "network").with_head()
+    sweeps = Sweep.objects.select_related("device", "network", "cpu_phase").with_head()
     return get_object_or_404(sweeps.prefetch_related("axes", "others"), pk=pk)
 
 

@@ -63,7 +63,9 @@ def sweep_panel(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     panel = next((panel for panel in PANELS if panel.name == name), None)
     if panel is None:
         raise Http404(f"A sweep has no part {name}.")
-    sweeps = Sweep.objects.select_related("device", "network", "created_by").with_standing()
+    sweeps = Sweep.objects.select_related(
+        "device", "network", "created_by", "cpu_phase"
+    ).with_standing()
     sweep = get_object_or_404(sweeps.prefetch_related("axes"), pk=pk)
     context = {"sweep": sweep, "panel": panel, **panel.context(request, sweep)}
     template = panel.template if request.htmx else "tuning/panel_page.html"
