@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('measurements', '0005_run_work'),
+        ('measurements', '0006_run_work'),
         ('tuning', '0002_packs'),
     ]
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('measurements', '0004_packs'),
+        ('measurements', '0005_units_of_readers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
