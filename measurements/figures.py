@@ -17,10 +17,6 @@ from numpy.typing import ArrayLike
 from measurements.units import JOULE, EnergyUnit
 
 MOST_BINS = 60
-PHASE_TOKENS = {"serve": "--accent", "warm_up": "--warn"}
-PHASE_LABELS = {"settle": "settle", "warm_up": "warm up", "serve": "serve", "tail": "tail"}
-DASHES = ("solid", "dash", "dot", "dashdot")
-"""Rails of one part share its colour and are told apart by their dashes."""
 
 _AXIS = {
     "automargin": True,
@@ -47,37 +43,6 @@ TEMPLATE = go.layout.Template(
 
 
 @dataclass(frozen=True, slots=True)
-class RailTrace:
-    """Power of one rail at the instants of its `PowerTrace`, shape (n,)."""
-
-    name: str
-    part: str
-    power_w: Sequence[float | None]
-
-
-@dataclass(frozen=True, slots=True)
-class PowerTrace:
-    """Columns of n samples, `t_s` ascending from the run's start; None: not stated."""
-
-    t_s: Sequence[float]
-    total_w: Sequence[float | None]
-    rails: Sequence[RailTrace]
-    gpu_mhz: Sequence[int | None]
-    emc_mhz: Sequence[int | None]
-    cpu_mhz: Sequence[int | None]
-    temp_c: Sequence[float | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A named stretch of a run's time, in seconds from its start."""
-
-    name: str
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Mark:
     """A labelled line at a value of the horizontal axis."""
 
@@ -100,21 +65,6 @@ def figure(**layout: object) -> go.Figure:
     return go.Figure(layout={"template": TEMPLATE, **layout})
 
 
-def power_trace(trace: PowerTrace, *, phases: Sequence[Span]) -> go.Figure:
-    """Total and rails over time, with the clocks and the temperature below on the same axis."""
-    drawn = figure(
-        height=560,
-        hovermode="x unified",
-        xaxis={"title": {"text": "Time from the run's start (s)"}, "anchor": "y3"},
-        yaxis={"title": {"text": "Power (W)"}, "domain": [0.5, 1], "rangemode": "tozero"},
-        yaxis2={"title": {"text": "Clock (MHz)"}, "domain": [0.22, 0.44], "rangemode": "tozero"},
-        yaxis3={"title": {"text": "Hottest zone (°C)"}, "domain": [0, 0.16]},
-        shapes=[_shade(phase) for phase in phases],
-    )
-    drawn.add_traces(_power_lines(trace) + _clock_lines(trace) + [_temperature(trace)])
-    return drawn
-
-
 def latency_histogram(latencies_ms: ArrayLike, *, marks: Sequence[Mark]) -> go.Figure:
     """How many requests took how long, with percentiles and the SLO as lines.
 
@@ -133,13 +83,14 @@ def latency_histogram(latencies_ms: ArrayLike, *, marks: Sequence[Mark]) -> go.F
         "<extra></extra>",
         meta={"token": "--accent"},
     )
+    shown = _in_sight(edges, marks)
     return figure(
         bargap=0.04,
         showlegend=False,
-        xaxis={"title": {"text": "Latency (ms)"}},
+        xaxis={"title": {"text": "Latency (ms)"}, "range": shown},
         yaxis={"title": {"text": "Requests"}, "rangemode": "tozero"},
-        shapes=[_line_at(mark) for mark in marks],
-        annotations=[_label_at(mark, row) for row, mark in enumerate(marks)],
+        shapes=[_line_at(mark) for mark in marks if mark.value <= shown[1]],
+        annotations=[_label_at(mark, row, until=shown[1]) for row, mark in enumerate(marks)],
         margin={"t": 20 + 16 * len(marks)},
     ).add_trace(bars)
 
@@ -169,90 +120,18 @@ def rail_energy(shares: Sequence[EnergyShare], *, what: str, unit: EnergyUnit = 
     return drawn
 
 
-def _power_lines(trace: PowerTrace) -> list[go.Scatter]:
-    total = go.Scatter(
-        x=trace.t_s,
-        y=trace.total_w,
-        name="total",
-        line={"width": 2},
-        meta={"token": "--text"},
-        hovertemplate="%{y:.3~f} W",
-    )
-    seen: dict[str, int] = {}
-    lines = [total]
-    for rail in trace.rails:
-        dash = DASHES[seen.get(rail.part, 0) % len(DASHES)]
-        seen[rail.part] = seen.get(rail.part, 0) + 1
-        lines.append(
-            go.Scatter(
-                x=trace.t_s,
-                y=rail.power_w,
-                name=rail.name,
-                line={"width": 1.2, "dash": dash},
-                meta={"token": f"--rail-{rail.part}"},
-                hovertemplate="%{y:.3~f} W",
-            )
-        )
-    return lines
-
-
-def _clock_lines(trace: PowerTrace) -> list[go.Scatter]:
-    clocks = (("GPU clock", "gpu", trace.gpu_mhz), ("memory clock", "memory", trace.emc_mhz),
-              ("CPU clock", "cpu", trace.cpu_mhz))  # fmt: skip
-    return [
-        go.Scatter(
-            x=trace.t_s,
-            y=mhz,
-            yaxis="y2",
-            name=name,
-            line={"width": 1.2, "shape": "hv"},
-            meta={"token": f"--rail-{part}"},
-            showlegend=False,
-            hovertemplate="%{y} MHz",
-        )
-        for name, part, mhz in clocks
-        if any(value is not None for value in mhz)
-    ]
-
-
-def _temperature(trace: PowerTrace) -> go.Scatter:
-    return go.Scatter(
-        x=trace.t_s,
-        y=trace.temp_c,
-        yaxis="y3",
-        name="hottest zone",
-        line={"width": 1.2},
-        meta={"token": "--bad"},
-        showlegend=False,
-        hovertemplate="%{y:.1f} °C",
-    )
-
-
-def _shade(phase: Span) -> dict[str, object]:
-    return {
-        "type": "rect",
-        "xref": "x",
-        "yref": "paper",
-        "x0": phase.start_s,
-        "x1": phase.end_s,
-        "y0": 0,
-        "y1": 1,
-        "layer": "below",
-        "line": {"width": 0},
-        "opacity": 0.1,
-        "name": PHASE_TOKENS.get(phase.name, "--text-quiet"),
-        "label": {
-            "text": PHASE_LABELS.get(phase.name, phase.name),
-            "textposition": "top left",
-            "font": {"size": 11},
-        },
-    }
-
-
 def _bins(latencies: np.ndarray) -> int | np.ndarray:
     """Freedman and Diaconis' bins, at least 8 and at most 60 of them."""
     wanted = len(np.histogram_bin_edges(latencies, bins="fd")) - 1 if len(latencies) > 1 else 1
     return int(np.clip(wanted, 8, MOST_BINS))
+
+
+def _in_sight(edges: np.ndarray, marks: Sequence[Mark]) -> list[float]:
+    """From the first bin to the last, and to each mark that does not crush the bins."""
+    low, high = float(edges[0]), float(edges[-1])
+    width = high - low or 1.0
+    near = [mark.value for mark in marks if low - width <= mark.value <= high + 1.5 * width]
+    return [min([low, *near]) - 0.05 * width, max([high, *near]) + 0.05 * width]
 
 
 def _line_at(mark: Mark) -> dict[str, object]:
@@ -269,17 +148,19 @@ def _line_at(mark: Mark) -> dict[str, object]:
     }
 
 
-def _label_at(mark: Mark, row: int) -> dict[str, object]:
+def _label_at(mark: Mark, row: int, *, until: float) -> dict[str, object]:
+    """The mark's label above its line; at the right edge where the line is beyond it."""
+    is_beyond = mark.value > until
     return {
-        "x": mark.value,
-        "xref": "x",
+        "x": 1 if is_beyond else mark.value,
+        "xref": "paper" if is_beyond else "x",
         "y": 1,
         "yref": "paper",
         "yanchor": "bottom",
-        "xanchor": "left",
+        "xanchor": "right" if is_beyond else "left",
         "yshift": 2 + 15 * row,
         "showarrow": False,
-        "text": mark.label,
+        "text": f"{mark.label} →" if is_beyond else mark.label,
         "name": mark.token,
         "font": {"size": 11},
     }

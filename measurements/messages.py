@@ -316,6 +316,11 @@ class LiveFrame(msgspec.Struct, frozen=True, kw_only=True):
     t_s: list[float]
     rails_w: list[list[float | None]]
     """Shape (rails, n), like `Samples.rails_w`."""
+    gpu_mhz: list[int | None] = []
+    emc_mhz: list[int | None] = []
+    cpu_mhz: list[int | None] = []
+    temp_c: list[float | None] = []
+    """These four have shape (n,), or (0,) from a worker that does not tell them."""
     version: int = VERSION
 
 

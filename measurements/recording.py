@@ -14,7 +14,7 @@ import numpy as np
 from django.db import connection, transaction
 from django.utils import timezone
 
-from measurements import conditions, energy, quality, statistics
+from measurements import conditions, energy, envelope, quality, statistics
 from measurements.messages import OperatingPoint, Plan, Record, Samples, encode
 from measurements.models import Phase, PowerSample, RequestLog, Run, Verdict
 from measurements.models.rail_maps import counted
@@ -63,12 +63,13 @@ def store_samples(run: Run, samples: Samples, totals_w: Iterable[float | None]) 
         totals_w: Board power of each sample, shape (n,).
     """
     columns = ("run_id", "t_us", "rails_w", "total_w", "gpu_mhz", "emc_mhz", "cpu_mhz",
-               "temp_c", "gpu_busy_percent")  # fmt: skip
+               "temp_c", "gpu_busy_percent", "level")  # fmt: skip
+    totals_w = list(totals_w)
     rails_w = zip(*samples.rails_w, strict=True) if samples.rails_w else [()] * len(samples.t_us)
     instants = zip(
         samples.t_us, rails_w, totals_w, samples.gpu_mhz,
         samples.emc_mhz, samples.cpu_mhz, samples.temp_c, samples.gpu_busy_percent,
-        strict=True,
+        _levels(samples, totals_w), strict=True,
     )  # fmt: skip
     rows: dict[int, str] = {}
     for t_us, powers, *values in instants:
@@ -80,6 +81,14 @@ def store_samples(run: Run, samples: Samples, totals_w: Iterable[float | None]) 
         cursor.copy_expert(
             f"COPY {table} ({', '.join(columns)}) FROM STDIN", io.StringIO("\n".join(rows.values()))
         )
+
+
+def _levels(samples: Samples, totals_w: Sequence[float | None]) -> list[int]:
+    """From how far away each sample is still drawn; where no total is known, by all rails."""
+    power_w = np.array(totals_w, dtype=float)
+    if samples.rails_w and np.isnan(power_w).all():
+        power_w = np.nansum(np.array(samples.rails_w, dtype=float), axis=0)
+    return [int(level) for level in envelope.levels(power_w, np.array(samples.gpu_mhz, float))]
 
 
 def known(values: Iterable[float]) -> list[float | None]:

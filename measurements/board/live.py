@@ -148,6 +148,10 @@ class Live:
             rails=scene.rails,
             t_s=[round(sample.t_s - progress.zero_s, 6) for sample in samples],
             rails_w=[[sample.rails_w[i] for sample in samples] for i in range(len(scene.rails))],
+            gpu_mhz=[sample.gpu_mhz for sample in samples],
+            emc_mhz=[sample.emc_mhz for sample in samples],
+            cpu_mhz=[sample.cpu_mhz for sample in samples],
+            temp_c=[sample.temp_c for sample in samples],
         )
 
     def _run(self) -> None:

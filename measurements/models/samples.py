@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 
 from .runs import Run
 
@@ -34,6 +35,18 @@ class PowerSample(models.Model):
     cpu_mhz = models.IntegerField(null=True)
     temp_c = models.FloatField(null=True)
     gpu_busy_percent = models.FloatField(null=True)
+    level = models.SmallIntegerField(
+        db_default=0, help_text="Of the longest stretch that it is an extreme of; see envelope.py"
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["run", "level", "t_us"],
+                condition=Q(level__gt=0),
+                name="sample_seen_from_afar",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.total_w} W at {self.t_us} µs"

@@ -3,10 +3,13 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
-from measurements import figures
-from measurements.figures import EnergyShare, Mark, PowerTrace, RailTrace, Span
+from measurements import figures, trace_figure
+from measurements.figures import EnergyShare, Mark
+from measurements.power import Window
+from measurements.trace_figure import Batch, PowerTrace, RailTrace, Span, Surroundings
 from measurements.units import Assumptions, energy_unit
 
 
@@ -23,6 +26,10 @@ def trace(**columns: object) -> PowerTrace:
     return PowerTrace(**{**values, **columns})
 
 
+def drawn_trace(shown: PowerTrace | None = None, **around: object) -> go.Figure:
+    return trace_figure.power_trace(shown or trace(), around=Surroundings(**around))
+
+
 def test_every_figure_has_the_one_template_and_no_default_one():
     template = json.loads(figures.figure().to_json())["layout"]["template"]
     assert template["layout"]["autotypenumbers"] == "strict"
@@ -30,7 +37,7 @@ def test_every_figure_has_the_one_template_and_no_default_one():
 
 
 def test_power_is_drawn_in_the_fixed_colour_of_its_part():
-    drawn = figures.power_trace(trace(), phases=[])
+    drawn = drawn_trace()
     assert {line.name: line.meta["token"] for line in drawn.data[:2]} == {
         "total": "--text",
         "VDD_GPU_SOC": "--rail-gpu",
@@ -39,32 +46,60 @@ def test_power_is_drawn_in_the_fixed_colour_of_its_part():
 
 def test_two_rails_of_one_part_differ_in_their_dashes():
     rails = [RailTrace(name, "gpu", [1.0, 1.0]) for name in ("GPU", "VDD_GPU")]
-    drawn = figures.power_trace(trace(rails=rails), phases=[])
+    drawn = drawn_trace(trace(rails=rails))
     assert len({line.line.dash for line in drawn.data[1:3]}) == 2
 
 
 def test_an_unknown_sample_stays_a_gap():
-    assert figures.power_trace(trace(), phases=[]).data[0].y == (9.0, None)
+    assert drawn_trace().data[0].y == (9.0, None)
 
 
 def test_a_clock_that_was_never_stated_is_not_drawn():
-    names = [line.name for line in figures.power_trace(trace(), phases=[]).data]
+    names = [line.name for line in drawn_trace().data]
     assert "memory clock" not in names
     assert "GPU clock" in names
 
 
 def test_phases_are_shaded_from_their_start_to_their_end():
-    drawn = figures.power_trace(trace(), phases=[Span("serve", 5.0, 9.5)])
+    drawn = drawn_trace(phases=[Span("serve", 5.0, 9.5)])
     shade = drawn.layout.shapes[0]
     assert (shade.x0, shade.x1, shade.label.text) == (5.0, 9.5, "serve")
 
 
 def test_axes_carry_units():
-    layout = figures.power_trace(trace(), phases=[]).layout
+    layout = drawn_trace().layout
     titles = [
         axis.title.text for axis in (layout.xaxis, layout.yaxis, layout.yaxis2, layout.yaxis3)
     ]
     assert [title.split("(")[1] for title in titles] == ["s)", "W)", "MHz)", "°C)"]
+
+
+def test_neighbouring_batches_stand_in_two_rows():
+    batches = [Batch(1.0, 1.2, 4), Batch(1.2, 1.4, 4), Batch(1.4, 1.6, 1)]
+    upper, lower = [one for one in drawn_trace(batches=batches).data if one.name == "inference"]
+    assert upper.x[1:] == (1.0, 1.2, None, 1.4, 1.6, None) and lower.x[1:] == (1.2, 1.4, None)
+    assert upper.text[1] == "4 requests, inference 200 ms, done at 1.200 s"
+
+
+def test_too_many_batches_are_said_and_not_drawn():
+    drawn = drawn_trace(batches=None)
+    assert "zoom in" in drawn.layout.annotations[0].text
+    assert all(set(line.x) == {None} for line in drawn.data if line.name == "inference")
+
+
+def test_the_idle_baseline_and_the_window_are_marked():
+    shapes = drawn_trace(idle_w=4.2, chosen=Window(1.0, 2.0)).layout.shapes
+    assert (shapes[0].y0, shapes[0].label.text) == (4.2, "idle 4.2 W")
+    assert (shapes[1].x0, shapes[1].x1) == (1.0, 2.0)
+
+
+def test_a_limit_far_away_does_not_crush_the_histogram():
+    drawn = figures.latency_histogram(
+        [19.0, 19.5, 20.0], marks=[Mark("p95 20 ms", 20.0), Mark("SLO 120 ms", 120.0)]
+    )
+    assert drawn.layout.xaxis.range[1] < 30
+    assert [shape.x0 for shape in drawn.layout.shapes] == [20.0]
+    assert drawn.layout.annotations[1].text == "SLO 120 ms →"
 
 
 def test_the_histogram_counts_every_request_once():
@@ -80,7 +115,7 @@ def test_equal_latencies_have_a_histogram_too(latencies):
 
 
 def test_a_mark_is_a_line_with_its_label():
-    drawn = figures.latency_histogram([1.0, 2.0], marks=[Mark("SLO 50 ms", 50.0, "--bad")])
+    drawn = figures.latency_histogram([1.0, 40.0], marks=[Mark("SLO 50 ms", 50.0, "--bad")])
     assert drawn.layout.shapes[0].x0 == 50.0
     assert drawn.layout.annotations[0].text == "SLO 50 ms"
 

@@ -117,7 +117,8 @@ def test_a_run_draws_its_trace_rails_and_latencies(viewer):
         end_s=[0.5, 1.4],
     )  # fmt: skip
     shown = viewer.get(run.get_absolute_url()).context["drawn"]
-    assert [name for name, _ in shown] == ["trace", "rails", "latency"]
+    assert [name for name, _ in shown] == ["rails", "latency"]
+    assert 'data-run-trace="' in page_of(viewer, run)
 
 
 def test_what_no_rail_accounts_for_is_shown(viewer):

@@ -20,7 +20,9 @@ from .networks import network_detail, network_list, network_upload
 from .rail_maps import rail_map
 from .repeats import run_manifest, run_repeat
 from .replay import replay_board_new, replay_table
-from .runs import import_log, run_detail, run_list
+from .run_page import run_detail
+from .runs import import_log, run_list
+from .traces import run_trace, run_window
 from .units import unit_settings, unit_use
 
 __all__ = [
@@ -51,4 +53,6 @@ __all__ = [
     "unit_settings",
     "unit_use",
     "run_repeat",
+    "run_trace",
+    "run_window",
 ]

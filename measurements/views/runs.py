@@ -1,25 +1,14 @@
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-import numpy as np
-from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
-from django_htmx.http import HttpResponseClientRefresh
 
-from measurements import browsing, figures, repeat, traces
+from measurements import browsing
 from measurements.browsing import Column, FilterRow
-from measurements.energy import not_attributed
-from measurements.figures import EnergyShare, Mark
 from measurements.forms.logs import LogImportForm
-from measurements.messages import Rail
-from measurements.models import Device, Network, Run, Verdict, energy_unit_of
-from measurements.models.calibrations import outside
+from measurements.models import Device, Network, Run
 from measurements.roles import OPERATOR, role_required
-from measurements.units import EnergyUnit
 
 FILTERS = {"state": "state", "device": "device__name", "network": "network__name",
            "origin": "origin"}  # fmt: skip
@@ -37,8 +26,6 @@ COLUMNS = (
     Column("Power", "power", "mean_power_w", unit="W", is_number=True),
     Column("Queued", "queued", "queued_at"),
 )
-NO_RATE = "Requests came back to back: there is no rate."
-OPEN = (Run.State.QUEUED, Run.State.RUNNING)
 
 
 @require_GET
@@ -53,34 +40,6 @@ def run_list(request: HttpRequest) -> HttpResponse:
         "is_filtered": bool(wanted),
     }
     return render(request, "measurements/run_list.html", context)
-
-
-@require_GET
-def run_detail(request: HttpRequest, run_id: str) -> HttpResponse:
-    runs = Run.objects.select_related("device", "network", "created_by", "repeat_of__request_log")
-    run = get_object_or_404(runs.prefetch_related("phases"), pk=run_id)
-    if request.htmx:
-        return _news(request, run)
-    rails = _rails(run)
-    link, is_log = _trial_link(run), run.origin == Run.Origin.IMPORTED_LOG
-    context = {
-        "run": run,
-        "is_open": run.state in OPEN,
-        "rails": rails,
-        "outside": outside(run),
-        "shows_outside": request.GET.get("energy") == "calibrated",
-        "not_attributed": _not_attributed(run, rails),
-        "faults": run.verdicts.filter(severity=Verdict.Severity.INVALID),
-        "notes": run.verdicts.filter(severity=Verdict.Severity.NOTE),
-        "no_busy": "A log does not say when inferences ran." if is_log else "See the verdicts.",
-        "no_at_rate": "See the verdicts." if is_log or run.rate_hz else NO_RATE,
-        "link": link,
-        "comparison": _comparison(run),
-        "repeats": run.repeats.order_by("queued_at"),
-        "drawn": _figures(run, rails, link, energy_unit_of(request.user)),
-        **_neighbours(link),
-    }
-    return render(request, "measurements/run_detail.html", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -104,109 +63,3 @@ def _filters(request: HttpRequest) -> list[FilterRow]:
         names = subjects.order_by("name").distinct().values_list("name", "name")
         rows.append(browsing.filter_row(request.GET, key, label, names))
     return [*rows, browsing.filter_row(request.GET, "origin", "Origin", Run.Origin.choices)]
-
-
-def _comparison(run: Run) -> repeat.Comparison | None:
-    """This run beside the one that it repeats; None if it repeats none, or has not ended."""
-    if run.repeat_of is None or run.state in OPEN:
-        return None
-    return repeat.compare(run.repeat_of, run)
-
-
-def _news(request: HttpRequest, run: Run) -> HttpResponse:
-    """What a page of a run under way asks for: how far it is, or to be loaded anew."""
-    if run.state not in OPEN:
-        return HttpResponseClientRefresh()
-    return render(request, "measurements/_run_live.html", {"run": run, "is_open": True})
-
-
-def _trial_link(run: Run) -> Any:
-    """The link to the trial that asked for this run; None if nothing did.
-
-    Forks that took the run over have later links.
-    """
-    return run.trial_links.select_related("trial__sweep").order_by("pk").first()
-
-
-def _neighbours(link: Any) -> dict[str, Any]:
-    """The latest runs of the trials before and after in the same sweep."""
-    if link is None:
-        return {}
-    trials, number = link.trial.sweep.trials, link.trial.number
-    runs = Run.objects.order_by("-queued_at")
-    return {
-        "before": runs.filter(trial_run__trial__in=trials.filter(number=number - 1)).first(),
-        "after": runs.filter(trial_run__trial__in=trials.filter(number=number + 1)).first(),
-    }
-
-
-def _rails(run: Run) -> list[dict[str, Any]]:
-    """Each rail with what it feeds and the joules that it adds to a request."""
-    known = {rail["name"]: rail for rail in run.manifest.get("board", {}).get("rails", [])}
-    busy = run.rail_busy_energy_j or [None] * len(run.rails)
-    at_rate = run.rail_at_rate_energy_j or [None] * len(run.rails)
-    return [
-        {
-            "name": name,
-            "part": known.get(name, {}).get("part", "other"),
-            "in_total": name in run.total_of,
-            "busy_j": busy_j,
-            "at_rate_j": at_rate_j,
-        }
-        for name, busy_j, at_rate_j in zip(run.rails, busy, at_rate, strict=True)
-    ]
-
-
-def _not_attributed(run: Run, rails: list[dict[str, Any]]) -> dict[str, float | None]:
-    known = msgspec.convert([_rail(rail) for rail in rails], list[Rail])
-    busy_j = not_attributed(known, [rail["busy_j"] for rail in rails])
-    at_rate_j = not_attributed(known, [rail["at_rate_j"] for rail in rails])
-    return {"busy_j": busy_j, "at_rate_j": at_rate_j}
-
-
-def _rail(rail: dict[str, Any]) -> dict[str, Any]:
-    return {key: rail[key] for key in ("name", "part", "in_total")}
-
-
-def _figures(
-    run: Run, rails: list[dict[str, Any]], link: Any, unit: EnergyUnit
-) -> list[tuple[str, Any]]:
-    """(id, figure) for whatever this run has to show."""
-    drawn = []
-    parts = {rail["name"]: rail["part"] for rail in rails}
-    if (trace := traces.power_trace(run, parts=parts)) is not None:
-        drawn.append(("trace", figures.power_trace(trace, phases=traces.phases(run))))
-    what, key = ("Busy", "busy_j") if run.busy_energy_j is not None else ("At-rate", "at_rate_j")
-    shares = [
-        EnergyShare(rail["name"], rail["part"], rail[key])
-        for rail in rails
-        if rail[key] is not None
-    ]
-    if (rest := _not_attributed(run, rails)[key]) is not None:
-        shares.append(EnergyShare("not attributed", "other", rest))
-    if shares:
-        drawn.append(("rails", figures.rail_energy(shares, what=f"{what} energy", unit=unit)))
-    if (latencies_ms := _latencies_ms(run)) is not None:
-        marks = _marks(run, link)
-        drawn.append(("latency", figures.latency_histogram(latencies_ms, marks=marks)))
-    return [(name, figure.to_plotly_json()) for name, figure in drawn]
-
-
-def _latencies_ms(run: Run) -> np.ndarray | None:
-    try:
-        log = run.request_log
-    except ObjectDoesNotExist:
-        return None
-    if not log.end_s:
-        return None
-    return (np.array(log.end_s) - np.array(log.arrival_s)) * 1e3
-
-
-def _marks(run: Run, link: Any) -> list[Mark]:
-    known = (("median", run.latency_p50_ms), ("p95", run.latency_p95_ms),
-             ("p99", run.latency_p99_ms))  # fmt: skip
-    marks = [Mark(f"{name} {value:.3g} ms", value) for name, value in known if value is not None]
-    if link is not None and link.trial.sweep.slo_ms is not None:
-        slo_ms = link.trial.sweep.slo_ms
-        marks.append(Mark(f"SLO {slo_ms:g} ms", slo_ms, "--bad"))
-    return marks

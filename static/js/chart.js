@@ -113,6 +113,7 @@
       draw(chart);
     }
   });
+  window.polywebCharts = { themed };
   for (const swapped of ["htmx:afterSettle", "htmx:oobAfterSwap", "chart:added"]) document.addEventListener(swapped, refresh);
   refresh();
 })();
