@@ -43,6 +43,31 @@ def log_probability_below(belief: Mixture, limit: float) -> Floats:
     return _log_average(log_ndtr((limit - belief.mean) / belief.sd), belief.weight)
 
 
+def log_expected_area(
+    energy: Mixture, latency: Mixture, front_j: Floats, front_ms: Floats, ends: tuple[float, float]
+) -> Floats:
+    """log of the area that a point is expected to add to what a front dominates; (points,).
+
+    Under a front of logs, from the fastest (`front_ms` ascending, `front_j` descending) to the
+    `ends` (energy, latency) beyond which nothing counts. Between two of its latencies the
+    gain is what energy improves there times the length that the point's latency leaves: for
+    independent beliefs the expectations multiply.
+    Source: Emmerich et al., Hypervolume-based Expected Improvement (2011), 4.
+    """
+    levels = np.concatenate([ends[:1], front_j])
+    edges = np.append(front_ms, ends[1])
+    below = [_expected_below(latency, float(edge)) for edge in edges]
+    lengths = np.diff(np.array([np.zeros_like(below[0]), *below]), axis=0)
+    gains = [_expected_below(energy, float(level)) for level in levels]
+    area = sum(gain * np.maximum(length, 0.0) for gain, length in zip(gains, lengths, strict=True))
+    return np.asarray(np.log(np.maximum(area, 1e-300)))
+
+
+def _expected_below(belief: Mixture, edge: float) -> Floats:
+    """E[max(0, edge - y)], shape (points,)."""
+    return np.exp(log_expected_improvement(belief, edge))
+
+
 def _log_average(logs: Floats, weight: Floats) -> Floats:
     """log of the weighted mean of exp(logs) over members; (members, points) to (points,)."""
     with np.errstate(divide="ignore"):

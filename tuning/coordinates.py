@@ -6,7 +6,7 @@ a factor of e would have.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,22 +22,30 @@ class Coordinates:
 
     `natural`: ln(value) about the middle of each axis, shape (points, axes).
     `unit`: the same scaled to [-1, 1].
+    `rank`: the place of the value among those of its axis, from 0 to 1.
     `speeds`: whether more of a knob is expected to make requests faster, shape (axes,).
     """
 
     natural: Floats
     unit: Floats
+    rank: Floats
     speeds: NDArray[np.bool_]
+
+    def at(self, points: NDArray[np.intp]) -> Coordinates:
+        return replace(
+            self, natural=self.natural[points], unit=self.unit[points], rank=self.rank[points]
+        )
 
 
 def coordinates(space: Space) -> Coordinates:
     raw = np.array(space.points, dtype=float).reshape(len(space), len(space.axes))
     natural = np.empty_like(raw)
-    unit = np.empty_like(raw)
+    unit, rank = np.empty_like(raw), np.empty_like(raw)
     for j, axis in enumerate(space.axes):
         natural[:, j], unit[:, j] = _column(raw[:, j], axis)
+        rank[:, j] = np.searchsorted(axis.values, raw[:, j]) / max(1, len(axis.values) - 1)
     speeds = np.array(["batch" not in axis.name for axis in space.axes], dtype=bool)
-    return Coordinates(natural, unit, speeds)
+    return Coordinates(natural, unit, rank, speeds)
 
 
 def _column(raw: Floats, axis: Axis) -> tuple[Floats, Floats]:

@@ -11,16 +11,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tuning.acquisition import log_expected_improvement, log_probability_below
+from tuning.acquisition import (
+    log_expected_area,
+    log_expected_improvement,
+    log_probability_below,
+)
 from tuning.beliefs import Z95, Belief, Floats, Models, NothingMeasured, Places, everywhere
 from tuning.coordinates import Coordinates
-from tuning.questions import Observation, Question
+from tuning.questions import Goal, Observation, Question
 from tuning.space import Point
 
-__all__ = ["NothingMeasured", "Prediction", "ask", "expected_gain_j", "predict"]
+__all__ = ["NothingMeasured", "Prediction", "ask", "expected_gain_j", "precision", "predict"]
 
-FIRST = 2
-"""Points before the model is asked: the fastest, then the one farthest from it."""
+MOST_STARTS = 4
+COARSE_PERCENT = 3.0
+"""Half-width of a run's energy that is enough to explore with."""
+CONTENDING = 3
+FRONT_MARGIN = 0.1
+"""How far beyond its ends a front may still grow, in log units."""
 CANDIDATES = 500
 """Of a larger space so many points are looked at closely: the best by each model's first guess."""
 
@@ -47,10 +55,24 @@ def ask(question: Question) -> Point | None:
     left = _unasked(question)
     if not len(left):
         return None
-    if len(question.observations) < FIRST or not question.measured:
+    if len(question.observations) < _starts(question) or not question.measured:
         return question.space.points[_first(question, everywhere(question.space), left)]
     point, _ = _most_worth(with_pending_imagined(question), left)
     return question.space.points[point]
+
+
+def precision(question: Question, point: Point) -> float | None:
+    """How well the energy at `point` has to be known: half of its 95 % interval, in percent.
+
+    While nothing is known, and where a point is not expected to win, a coarse run will do.
+    """
+    wanted = question.half_width_percent
+    if wanted is None or wanted >= COARSE_PERCENT:
+        return wanted
+    contends = len(question.measured) >= CONTENDING and point in {
+        o.point for o in question.measured
+    }
+    return wanted if contends else COARSE_PERCENT
 
 
 def predict(question: Question) -> Prediction:
@@ -115,23 +137,47 @@ def with_pending_imagined(question: Question) -> Question:
 
 
 def _log_worth(question: Question, belief: Belief) -> Floats:
-    """log of expected constrained improvement of log cost, shape (points,)."""
+    """log of expected constrained improvement of log cost, or of the front; shape (points,)."""
+    if question.goal is Goal.PARETO and question.front:
+        return _log_front_gain(question, belief)
     feasible = log_probability_below(belief.latency, belief.log_limit)
     if (best := question.best) is None:
         return feasible
     return feasible + log_expected_improvement(belief.cost, math.log(question.cost(best)))
 
 
+def _log_front_gain(question: Question, belief: Belief) -> Floats:
+    """log of the expected growth of the area that the front dominates, in logs of J and ms."""
+    front = question.front
+    energy = np.log([o.energy_j or math.nan for o in front])
+    latency = np.log([o.latency_ms or math.nan for o in front])
+    slowest = np.log(max(o.latency_ms or 0.0 for o in question.measured)) + FRONT_MARGIN
+    ends = (energy.max() + FRONT_MARGIN, min(slowest, belief.log_limit))
+    return log_expected_area(belief.energy, belief.latency, energy, latency, ends)
+
+
+def _starts(question: Question) -> int:
+    """Points before the model is asked: a knob more needs one more to be told from the others."""
+    return 1 if question.earlier else min(len(question.space.axes) + 1, MOST_STARTS)
+
+
 def _first(question: Question, where: Coordinates, left: Places) -> int:
-    """The fastest corner, since it meets any limit that can be met; then far from all asked."""
+    """The fastest corner, since it meets any limit that can be met; then the one opposite.
+
+    Then one at random of those far from all asked, since corners alone would blame the knobs
+    together.
+    """
     asked = [question.space.index[o.point] for o in question.observations]
     if not asked:
         speed = where.unit @ np.where(where.speeds, 1.0, -1.0)
         return int(left[np.argmax(speed[left])])
-    apart = ((where.unit[left, None] - where.unit[None, asked]) ** 2).sum(axis=-1).min(axis=1)
-    inward = 0.25 * (where.unit[left] ** 2).sum(axis=1)
+    place = where.unit if len(asked) == 1 else where.rank
+    apart = ((place[left, None] - place[None, asked]) ** 2).sum(axis=-1).min(axis=1)
     rng = np.random.default_rng([question.seed, len(asked)])
-    return int(left[np.argmax(apart - inward + rng.uniform(0, 1e-3, len(left)))])
+    if len(asked) == 1:
+        return int(left[np.argmax(apart + rng.uniform(0, 1e-3, len(left)))])
+    far = np.argsort(apart, kind="stable")[-max(3, len(left) // 5) :]
+    return int(left[rng.choice(far)])
 
 
 def _unasked(question: Question) -> Places:

@@ -10,10 +10,20 @@ import random
 from collections.abc import Callable, Sequence
 
 from tuning import cbo, optimizer
-from tuning.questions import Goal, Observation, Question
+from tuning.questions import Ask, Earlier, Goal, Observation, Question
 from tuning.space import Point
 
-__all__ = ["STRATEGIES", "Goal", "Observation", "Question", "Strategy", "ask"]
+__all__ = [
+    "STRATEGIES",
+    "Ask",
+    "Earlier",
+    "Goal",
+    "Observation",
+    "Question",
+    "Strategy",
+    "ask",
+    "next_run",
+]
 
 Strategy = Callable[[Question], Point | None]
 """The next point to measure, or None when every point has been asked."""
@@ -42,6 +52,16 @@ STRATEGIES: dict[str, Strategy] = {
 def ask(name: str, question: Question) -> Point | None:
     """The next point by the strategy called `name`."""
     return STRATEGIES[name](question)
+
+
+def next_run(name: str, question: Question) -> Ask | None:
+    """The next point by the strategy called `name`, and how well it has to be measured."""
+    point = ask(name, question)
+    if point is None:
+        return None
+    if name == "polyweb":
+        return Ask(point, optimizer.precision(question, point))
+    return Ask(point, question.half_width_percent)
 
 
 def _unasked(question: Question, points: Sequence[Point]) -> list[Point]:

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuning.acquisition import log_expected_improvement, log_h, log_probability_below
+from tuning.acquisition import (
+    log_expected_area,
+    log_expected_improvement,
+    log_h,
+    log_probability_below,
+)
 from tuning.surrogate import Mixture
 
 
@@ -59,3 +64,20 @@ def test_no_limit_is_always_met():
 def test_members_count_by_their_weight():
     sure = belief((0.0, 1e-3, 0.3), (9.0, 1e-3, 0.7))
     assert math.exp(log_probability_below(sure, 1.0)[0]) == pytest.approx(0.3)
+
+
+def test_the_expected_area_agrees_with_monte_carlo():
+    energy = Mixture(np.array([[0.2], [-0.3]]), np.array([[0.3], [0.2]]), np.array([0.6, 0.4]))
+    latency = Mixture(np.array([[0.1]]), np.array([[0.4]]), np.ones(1))
+    front_ms, front_j, ends = np.array([-0.5, 0.3]), np.array([0.4, 0.0]), (0.6, 0.8)
+    area = float(np.exp(log_expected_area(energy, latency, front_j, front_ms, ends))[0])
+
+    rng = np.random.default_rng(1)
+    which = rng.random(200_000) < 0.6
+    e = np.where(which, 0.2, -0.3) + np.where(which, 0.3, 0.2) * rng.standard_normal(which.size)
+    ms = 0.1 + 0.4 * rng.standard_normal(which.size)
+    added = np.zeros(which.size)
+    for low, high, level in [(-9.0, -0.5, 0.6), (-0.5, 0.3, 0.4), (0.3, 0.8, 0.0)]:
+        width = np.maximum(high - np.maximum(ms, low), 0.0)
+        added += width * np.maximum(level - e, 0.0)
+    assert area == pytest.approx(added.mean(), rel=0.02)

@@ -125,7 +125,8 @@ def test_intervals_hold_most_of_the_truth():
 
 
 def test_the_probability_of_meeting_a_limit_is_high_far_below_it_and_low_far_above():
-    predicted = optimizer.predict(Question(SPACE, 1, 20.0, searched(8, slo_ms=20.0)))
+    spread = [observed(point) for point in SPACE.points[::13]]
+    predicted = optimizer.predict(Question(SPACE, 1, 20.0, spread))
     latency = np.array([physics(point)[1] for point in SPACE.points])
     assert predicted.meets_slo[latency < 13].min() > 0.8
     assert predicted.meets_slo[latency > 40].max() < 0.2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tuning.coordinates import Coordinates, coordinates
+from tuning.coordinates import coordinates
 from tuning.space import Axis, Space
 from tuning.surrogate import Family, Surrogate, family
 
@@ -14,15 +14,11 @@ PLAIN = family(np.zeros(2))
 PHYSICAL = family(np.zeros(2), exponents=np.array([-1.0, -1.0]))
 
 
-def some(where: Coordinates, points: list[int]) -> Coordinates:
-    return Coordinates(where.natural[points], where.unit[points], where.speeds)
-
-
 def fitted(
     y: NDArray[np.float64], points: list[int], *families: Family, noise: float = 1e-4
 ) -> Surrogate:
     return Surrogate(
-        families, some(WHERE, points), y[points],
+        families, WHERE.at(np.array(points)), y[points],
         noise=np.full(len(points), noise), rng=np.random.default_rng(1),
     )  # fmt: skip
 
