@@ -30,6 +30,11 @@ def has_role(user: AbstractUser | AnonymousUser, role: str) -> bool:
     return user.is_superuser or not roles_of(user).isdisjoint((role, ADMIN))
 
 
+def may_write(user: AbstractUser | AnonymousUser) -> bool:
+    """Whether `user` may say something: everybody who does more than look."""
+    return has_role(user, OPERATOR) or has_role(user, REVIEWER)
+
+
 def holders(role: str) -> QuerySet[AbstractUser]:
     """The active accounts that hold `role`, admins included, by name."""
     holds = Q(groups__name__in=[role, ADMIN]) | Q(is_superuser=True)

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from measurements import tasks as measurement_tasks
-from measurements.models import Application, Device, Run
+from measurements.models import Application, AuditEntry, Device, Run
 from tuning import bundle
 from tuning.models import Sweep, Verification, VerifiedApplication
 from tuning.verification import Verdict
@@ -45,6 +45,7 @@ def apply(sweep: Sweep, *, by: AbstractUser) -> Application:
         device=device, created_by=by, log=[_line(f"Asked by {by}.")], **_point(found)
     )
     VerifiedApplication.objects.create(verification=found, application=application)
+    AuditEntry.objects.note(by, "applied the winner of", sweep, board=device.name)
     transaction.on_commit(lambda: measurement_tasks.send_order(application), robust=True)
     return application
 
@@ -63,6 +64,7 @@ def roll_back(sweep: Sweep, *, by: AbstractUser) -> Application:
     _check_free(device)
     if not application.ask_back(by=str(by)):
         raise CannotApply("Somebody else was quicker.")
+    AuditEntry.objects.note(by, "rolled back", sweep, board=device.name)
     transaction.on_commit(lambda: measurement_tasks.send_order(application), robust=True)
     return application
 

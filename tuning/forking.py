@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
-from measurements.models import Run
+from measurements.models import AuditEntry, Run
 from tuning import launching, tasks
 from tuning.models import CpuPhase, CpuTrial, CpuTrialRun, Sweep, SweepAxis, TrialRun
 
@@ -37,6 +37,8 @@ def fork(source: Sweep, cleaned: dict[str, Any], *, by: AbstractUser) -> Sweep:
     _take_over(source, sweep)
     if source.phase is not None:
         _take_over_phase(source.phase, sweep)
+    AuditEntry.objects.note(by, "forked", source, into=sweep.pk)
+    AuditEntry.objects.note(by, "launched as a fork", sweep, source=source.pk)
     tasks.advance.delay_on_commit(sweep.pk)
     return sweep
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
+from measurements.models import AuditEntry
 from tuning import knobs, tasks
 from tuning.models import Sweep, SweepAxis
 from tuning.space import Axis
@@ -31,6 +32,8 @@ def launch(cleaned: dict[str, Any], axes: list[Axis], *, by: AbstractUser) -> Sw
         SweepAxis(sweep=sweep, position=position, name=axis.name, values=list(axis.values))
         for position, axis in enumerate(axes)
     )
+    told = {"board": sweep.device.name, "network": sweep.network.name}
+    AuditEntry.objects.note(by, "launched", sweep, **told)
     tasks.advance.delay_on_commit(sweep.pk)
     return sweep
 

@@ -24,5 +24,17 @@ urlpatterns = [
     path("evidence/import/", views.evidence.evidence_import, name="evidence_import"),
     path("evidence/<int:pk>/", views.evidence.pack_detail, name="pack"),
     path("evidence/<int:pk>/remove/", views.evidence.pack_remove, name="pack_remove"),
+    path("reviews/", views.reviews.review_list, name="reviews"),
+    path("sweeps/<int:pk>/review/", views.reviews.review_page, name="review"),
+    path("sweeps/<int:pk>/review/<slug:deed>/", views.reviews.review_deed, name="review_deed"),
+    path("sweeps/<int:pk>/trials/<int:number>/", views.reviews.trial, name="trial"),
+    path("comments/<slug:kind>/<str:key>/", views.comments.comments, name="comments"),
+    path(
+        "comments/<slug:kind>/<str:key>/preview/",
+        views.comments.comment_preview,
+        name="comment_preview",
+    ),
+    path("comment/<int:pk>/<slug:deed>/", views.comments.comment_deed, name="comment_deed"),
+    path("people/", views.comments.people, name="people"),
     path("sweeps/<int:pk>/<str:deed>/", views.sweep_deed, name="sweep_deed"),
 ]

@@ -12,7 +12,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
 from measurements import tasks as measurement_tasks
-from measurements.models import Device, Run
+from measurements.models import AuditEntry, Device, Run
 from measurements.models.runs import POINT_FIELDS
 from tuning import pairs, results, verification
 from tuning.models import Sweep, Trial, Verification, VerificationRun
@@ -34,9 +34,11 @@ def begin(sweep: Sweep, *, blocks: int, by: AbstractUser | None) -> Verification
 
     Raises:
         CannotVerify: It is being searched or verified, or has no point within its limit.
+        Frozen: Its result is approved.
     """
     Sweep.objects.select_for_update().get(pk=sweep.pk)
     sweep.refresh_from_db()
+    sweep.refuse_if_frozen()
     if sweep.state in (Sweep.State.RUNNING, Sweep.State.WAITING):
         raise CannotVerify("The search goes on: pause it, or wait for its end.")
     if sweep.pack_id:
@@ -59,6 +61,7 @@ def begin(sweep: Sweep, *, blocks: int, by: AbstractUser | None) -> Verification
         VerificationRun(verification=found, position=position, block=block, arm=arm.value)
         for position, (block, arm) in enumerate(plan)
     )
+    AuditEntry.objects.note(by, "began to verify", sweep, trial=best.number, blocks=blocks)
     return found
 
 
@@ -88,12 +91,13 @@ def observe(run_id: str) -> None:
 
 
 @transaction.atomic
-def cancel(found: Verification, because: str) -> bool:
+def cancel(found: Verification, because: str, *, by: AbstractUser | None = None) -> bool:
     """End it now; what it is measuring stops within seconds and leaves no record."""
     if not found.cancel(because):
         return False
     for step in found.steps.filter(run__state__in=[Run.State.QUEUED, Run.State.RUNNING]):
         step.run.cancel()
+    AuditEntry.objects.note(by, "stopped verifying", found.sweep, because=because)
     return True
 
 

@@ -1,7 +1,7 @@
 // Keys: "g" and a letter goes to a list, n new sweep, t theme, ? shows them all.
 (() => {
   "use strict";
-  const PLACES = { o: "/", s: "/sweeps/", r: "/runs/", n: "/networks/", d: "/devices/" };
+  const PLACES = { o: "/", s: "/sweeps/", r: "/runs/", n: "/networks/", d: "/devices/", v: "/reviews/" };
   const DEEDS = {
     n: () => location.assign("/sweeps/new/"),
     t: () => document.dispatchEvent(new CustomEvent("theme:next")),

@@ -1,7 +1,9 @@
 """What to measure next: sweeps, their space and trials, and how winners are verified."""
 
+from .comments import Comment
 from .cpu_phases import CpuPhase, CpuTrial, CpuTrialRun
-from .sweeps import Sweep, SweepAxis
+from .reviews import Answer, Approval, CannotReview, Review
+from .sweeps import Frozen, Sweep, SweepAxis
 from .trials import Trial, TrialRun
 from .verifications import Verification, VerificationRun, VerifiedApplication
 
@@ -9,6 +11,12 @@ __all__ = [
     "CpuPhase",
     "CpuTrial",
     "CpuTrialRun",
+    "Answer",
+    "Approval",
+    "CannotReview",
+    "Comment",
+    "Frozen",
+    "Review",
     "Sweep",
     "SweepAxis",
     "Trial",

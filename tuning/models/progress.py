@@ -33,6 +33,11 @@ class SweepQuerySet(models.QuerySet["Sweep"]):
     def ended(self) -> SweepQuerySet:
         return self.exclude(state__in=self.model.OPEN)
 
+    def awaiting_review(self) -> SweepQuerySet:
+        """Those whose result was put before reviewers, the one that waits longest first."""
+        waiting = self.filter(review__state="in_review").select_related("review")
+        return waiting.order_by("review__requested_at")
+
     def with_progress(self) -> SweepQuerySet:
         """Annotate `trials_ended`, `trials_left` and `eta` (a timedelta, None while unknown).
 

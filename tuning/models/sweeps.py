@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from .cpu_phases import CpuPhase
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+class Frozen(ValueError):
+    """The result is approved, so nothing of it can be changed; the text says what to do."""
 
 
 class Sweep(models.Model):
@@ -250,8 +255,31 @@ class Sweep(models.Model):
         """WAITING -> RUNNING: the board is back."""
         return self._move((self.State.WAITING,), self.State.RUNNING)
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether its result stands approved."""
+        review = apps.get_model("tuning", "Review")
+        return review.objects.filter(sweep=self.pk, state="approved").exists()
+
+    def refuse_if_frozen(self) -> None:
+        """Call it before anything of the sweep is changed; the database refuses it, too.
+
+        Raises:
+            Frozen: Its result is approved.
+        """
+        if self.is_frozen:
+            raise Frozen(
+                f"Nothing was changed: the result of “{self}” is approved and frozen. "
+                "A reviewer can withdraw the approval on its review page."
+            )
+
     def extend(self, *, trials: int, board_s: float | None = None) -> bool:
-        """More budget; a sweep that has ended, except by failing, goes on with it."""
+        """More budget; a sweep that has ended, except by failing, goes on with it.
+
+        Raises:
+            Frozen: Its result is approved.
+        """
+        self.refuse_if_frozen()
         more = {"budget_trials": models.F("budget_trials") + trials}
         if board_s is not None:
             more["budget_board_s"] = models.F("budget_board_s") + board_s

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import User
+from django.utils import timezone
+
 from measurements.models import Run
-from measurements.tests.rows import CPU_HZ, EMC_HZ, GPU_HZ, make_device, make_done_run, make_network
-from tuning.models import CpuPhase, Sweep, SweepAxis, Trial
+from measurements.roles import OPERATOR, REVIEWER
+from measurements.tests.rows import (
+    CPU_HZ,
+    EMC_HZ,
+    GPU_HZ,
+    make_device,
+    make_done_run,
+    make_network,
+    make_user,
+)
+from tuning import pinning, reviewing
+from tuning.models import Approval, CpuPhase, Sweep, SweepAxis, Trial, Verification
 
 AXES = {"gpu_max_hz": GPU_HZ, "emc_hz": EMC_HZ, "batch_size": [1, 4]}
 
@@ -40,3 +53,41 @@ def make_trial(sweep: Sweep, **run_fields: Any) -> Trial:
 def make_phase(sweep: Sweep, **fields: Any) -> CpuPhase:
     """An open CPU phase over 3 clocks."""
     return CpuPhase.objects.create(sweep=sweep, **{"clocks_hz": CPU_HZ, **fields})
+
+
+def make_verification(sweep: Sweep, trial: Trial, **fields: Any) -> Verification:
+    """A verdict, verified if nothing else is said, of a winner."""
+    values: dict[str, Any] = {
+        "device": sweep.device,
+        "blocks": 4,
+        "seed": 1,
+        "state": Verification.State.DONE,
+        "verdict": "verified",
+        "words": "saves 23 % (19 to 27 %)",
+    }
+    return sweep.verifications.create(trial=trial, **{**values, **fields})
+
+
+def make_finished_sweep(*, verified: bool = True, **fields: Any) -> Sweep:
+    """A finished sweep of two trials; the second is its winner."""
+    values: dict[str, Any] = {"state": Sweep.State.FINISHED, "finished_at": timezone.now()}
+    sweep = make_sweep(**{**values, **fields})
+    make_trial(sweep, busy_energy_j=0.5)
+    winner = make_trial(sweep, busy_energy_j=0.41)
+    if verified:
+        make_verification(sweep, winner)
+    return sweep
+
+
+def make_approved_sweep(**fields: Any) -> Sweep:
+    """A finished and verified sweep whose result a reviewer approved."""
+    sweep = make_finished_sweep(**{"created_by": make_user(OPERATOR), **fields})
+    reviewing.request(sweep, by=sweep.created_by, reviewers=[])
+    approve(sweep, by=make_user(REVIEWER))
+    return sweep
+
+
+def approve(sweep: Sweep, *, by: User, **fields: Any) -> Approval:
+    """As the page does it: what is seen there is approved."""
+    seen = pinning.answer_of(Sweep.objects.with_standing().get(pk=sweep.pk))
+    return reviewing.approve(sweep, by=by, seen=seen.digest if seen else "", **fields)

@@ -1,6 +1,6 @@
 """Pages of the search: overview, sweeps, the launch form."""
 
-from . import evidence, winner
+from . import comments, evidence, reviews, winner
 from .launch import sweep_new, sweep_size
 from .overview import overview
 from .panels import sweep_panel
@@ -10,8 +10,10 @@ from .sweeps import sweep_csv, sweep_deed, sweep_list
 from .what_if import sweep_what_if
 
 __all__ = [
+    "comments",
     "evidence",
     "overview",
+    "reviews",
     "sweep_csv",
     "sweep_deed",
     "sweep_detail",

@@ -8,8 +8,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from measurements.roles import OPERATOR, role_required
-from tuning import forking, tasks
-from tuning.models import Sweep
+from tuning import forking, steering
+from tuning.models import Frozen, Sweep
 from tuning.steering_forms import ExtendForm, ForkForm
 
 
@@ -21,11 +21,13 @@ def sweep_extend(request: HttpRequest, pk: int) -> HttpResponse:
         return _is_elsewhere(request, sweep)
     form = ExtendForm(request.POST or None, sweep=sweep)
     if request.method == "POST" and form.is_valid():
-        if sweep.extend(trials=form.cleaned_data["trials"], board_s=form.board_s):
-            tasks.advance.delay_on_commit(sweep.pk)
-        else:
-            state = sweep.get_state_display()
-            messages.warning(request, f"Nothing changed: the sweep is {state}.")
+        more = {"trials": form.cleaned_data["trials"], "board_s": form.board_s}
+        try:
+            if not steering.extend(sweep, **more, by=request.user):
+                state = sweep.get_state_display()
+                messages.warning(request, f"Nothing changed: the sweep is {state}.")
+        except Frozen as reason:
+            messages.error(request, str(reason))
         return redirect(sweep)
     status = 422 if request.method == "POST" else 200
     context = {"sweep": sweep, "form": form, "deed": "Extend"}

@@ -14,7 +14,7 @@ from measurements import browsing
 from measurements.browsing import Column, FilterRow
 from measurements.models import Device, Network
 from measurements.roles import OPERATOR, role_required
-from tuning import results, search, tasks
+from tuning import results, steering
 from tuning.models import Sweep, Trial
 
 FILTERS = {"state": "state", "device": "device__name", "network": "network__name"}
@@ -63,16 +63,9 @@ def sweep_csv(request: HttpRequest, pk: int) -> HttpResponse:
 @role_required(OPERATOR)
 def sweep_deed(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
     sweep = _sweep(pk)
-    if deed == "pause":
-        done = sweep.pause()
-    elif deed == "resume":
-        done = sweep.resume()
-        tasks.advance.delay_on_commit(sweep.pk)
-    elif deed == "cancel":
-        done = search.cancel(sweep, f"Cancelled by {request.user}.")
-    else:
+    if deed not in steering.DEEDS:
         raise Http404(f"There is no such deed: {deed}")
-    if not done:
+    if not steering.DEEDS[deed](sweep, by=request.user):
         messages.warning(request, f"Nothing changed: the sweep is {sweep.get_state_display()}.")
     return redirect(sweep)
 

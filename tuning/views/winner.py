@@ -14,7 +14,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from measurements.models import Application
 from measurements.roles import OPERATOR, role_required
 from tuning import applying, figures_of_pairs, pairs, results, verifying
-from tuning.models import Sweep, Verification
+from tuning.models import Frozen, Sweep, Verification
 from tuning.steering_forms import VerifyForm
 
 
@@ -67,7 +67,7 @@ def verify(request: HttpRequest, pk: int) -> HttpResponse:
         return _to_winner(sweep)
     try:
         found = verifying.begin(sweep, blocks=form.cleaned_data["blocks"], by=request.user)
-    except verifying.CannotVerify as reason:
+    except (verifying.CannotVerify, Frozen) as reason:
         messages.warning(request, str(reason))
     else:
         verifying.advance(found.pk)
@@ -79,7 +79,7 @@ def verify(request: HttpRequest, pk: int) -> HttpResponse:
 def verify_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     sweep = _sweep(pk)
     for found in sweep.verifications.filter(state=Verification.State.RUNNING):
-        verifying.cancel(found, f"Cancelled by {request.user}.")
+        verifying.cancel(found, f"Cancelled by {request.user}.", by=request.user)
     return _to_winner(sweep)
 
 

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from tuning.models import Sweep
-from tuning.views import what_if, winner
+from tuning.views import reviews, what_if, winner
 
 from . import live, maps, scatter, settings, trials
 
@@ -48,6 +48,7 @@ PANELS = (
     Panel("winner", "Winner", winner.panel),
     Panel("trials", "Trials", trials.context),
     Panel("live", "Live", live.context, is_steady=True, is_shown=lambda sweep: sweep.is_open),
+    Panel("review", "Review", reviews.panel, is_steady=True),
     Panel("settings", "Settings", settings.context, is_steady=True),
 )
 
