@@ -5,10 +5,11 @@
   "use strict";
 
   const fresh = new WeakSet();
+  let isReady = false; // Before htmx has seen the page, it would not hear us.
   const panels = () => document.querySelectorAll("[data-panel]");
 
   function load() {
-    if (document.querySelector("dialog[open]")) return;
+    if (!isReady || document.querySelector("dialog[open]")) return;
     for (const panel of panels()) {
       if (fresh.has(panel) || !panel.offsetParent) continue;
       fresh.add(panel);
@@ -24,5 +25,8 @@
   document.addEventListener("close", load, true); // A dialog closed: what waited for it comes now.
   document.addEventListener("htmx:responseError", (event) => fresh.delete(event.target));
   document.addEventListener("htmx:sendError", (event) => fresh.delete(event.target));
-  document.addEventListener("DOMContentLoaded", () => setTimeout(load)); // After htmx has seen the page.
+  document.addEventListener("DOMContentLoaded", () => setTimeout(() => {
+    isReady = true;
+    load();
+  }));
 })();
