@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from tuning import search, verifying
+from tuning import forecasting, search, verifying
 
 from .models import CpuTrial, Sweep, Trial, Verification
 
@@ -26,6 +26,12 @@ def observe(run_id: str) -> None:
 def verify(run_id: str) -> None:
     """Sent by measurements when a run of a verification has ended."""
     verifying.observe(run_id)
+
+
+@shared_task(ignore_result=True)
+def forecast(sweep_id: int) -> None:
+    """Asked for by pages that show what the model believes."""
+    forecasting.renew(sweep_id)
 
 
 @shared_task(ignore_result=True)

@@ -2,6 +2,7 @@
 
 from .comments import Comment
 from .cpu_phases import CpuPhase, CpuTrial, CpuTrialRun
+from .forecasts import StoredForecast
 from .reviews import Answer, Approval, CannotReview, Review
 from .sweeps import Frozen, Sweep, SweepAxis
 from .trials import Trial, TrialRun
@@ -17,6 +18,7 @@ __all__ = [
     "Comment",
     "Frozen",
     "Review",
+    "StoredForecast",
     "Sweep",
     "SweepAxis",
     "Trial",
