@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from measurements.charts import Link, Table
 from measurements.units import EnergyUnit
+from tuning.heat_cells import Predicted
 from tuning.results import Result
 from tuning.wording import SHORT, Question, clock_mhz, three_digits
 
@@ -15,12 +16,37 @@ UNKNOWN = "unknown"
 def of_results(results: Sequence[Result], *, question: Question) -> Table:
     """One row a trial, with a link to its run."""
     names = tuple(results[0].point) if results else ()
+    return Table(_heads(names, question), [_row(result, question) for result in results])
+
+
+def _heads(names: Iterable[str], question: Question) -> list[str]:
     unit = question.unit.in_column
-    heads = [
+    return [
         "Trial", *(head(name) for name in names), f"{question.energy} ({unit.label})",
         f"95 % interval ({unit.symbol})", f"{question.statistic} (ms)", "at most (ms)", "SLO",
     ]  # fmt: skip
-    return Table(heads, [_row(result, question) for result in results])
+
+
+def of_predictions(predicted: Sequence[Predicted], *, beside: Table, question: Question) -> Table:
+    """The rows of `beside`, then one a predicted point, which says so."""
+    if not predicted:
+        return beside
+    heads = _heads(predicted[0].point, question)
+    return Table(heads, [*beside.rows, *(_guess(one, question) for one in predicted)])
+
+
+def _guess(one: Predicted, question: Question) -> list[str | Link]:
+    unit = question.unit.in_column
+    ends = sorted(unit.value(end) for end in one.energy_ends_j)
+    return [
+        "predicted",
+        *(knob(name, value) for name, value in one.point.items()),
+        number(unit.value(one.energy_j)),
+        " to ".join(number(end) for end in ends),
+        number(one.latency_ms),
+        f"{number(one.latency_ends_ms[1])} (two-sided)",
+        "no limit" if question.slo_ms is None else f"met with {one.chance}",
+    ]
 
 
 def head(name: str) -> str:

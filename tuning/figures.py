@@ -6,17 +6,18 @@ They take results and return figures; nothing is queried here. See
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import plotly.graph_objects as go
 
 from measurements.charts import Chart
 from measurements.figures import figure
-from measurements.units import EnergyUnit
+from tuning.baselines import Baseline
 from tuning.figure_tables import of_results
 from tuning.heat_maps import HeatMap, heat_maps
 from tuning.results import Result
 from tuning.wording import Question, hover, known_energy, three_digits
+from tuning.zero_line import EnergyScale, scale_for
 
 __all__ = ["HeatMap", "energy_against_latency", "heat_maps", "pareto_front"]
 
@@ -25,29 +26,56 @@ LOG_FROM_RATIO = 12.0
 """An axis whose largest value is this many times the smallest is logarithmic."""
 
 
-def energy_against_latency_chart(results: Sequence[Result], *, question: Question) -> Chart:
+def energy_against_latency_chart(
+    results: Sequence[Result],
+    *,
+    question: Question,
+    baselines: Mapping[int, Baseline] | None = None,
+    is_relative: bool = False,
+) -> Chart:
     return Chart(
         "against",
         "What does a tighter latency limit cost in energy?",
-        energy_against_latency(results, question=question),
+        energy_against_latency(
+            results, question=question, baselines=baselines, is_relative=is_relative
+        ),
         of_results(results, question=question),
     )
 
 
-def energy_against_latency(results: Sequence[Result], *, question: Question) -> go.Figure:
-    """Every measured point, the front that no other point beats in both, and the SLO."""
-    known = [result for result in results if result.latency_ms is not None]
-    unit = question.unit.fitting([known_energy(result) for result in known])
-    energies = [unit.value(known_energy(result)) for result in known]
+def energy_against_latency(
+    results: Sequence[Result],
+    *,
+    question: Question,
+    baselines: Mapping[int, Baseline] | None = None,
+    is_relative: bool = False,
+) -> go.Figure:
+    """Every measured point, the front that no other point beats in both, the SLO, the default.
+
+    Args:
+        baselines: The default clocks by batch size, where they were measured.
+        is_relative: Energies are shown against them, and the default is a line at 0.
+    """
+    unit = scale_for(results, unit=question.unit, baselines=baselines if is_relative else None)
+    known = [
+        result
+        for result in results
+        if result.latency_ms is not None
+        and unit.value(known_energy(result), result.batch_size) is not None
+    ]
+    energies = [unit.value(known_energy(result), result.batch_size) or 0.0 for result in known]
     latencies = [result.latency_ms or 0.0 for result in known]
     drawn = figure(
         height=480,
         xaxis={"title": {"text": f"{question.statistic} latency (ms)"}, **_range(latencies)},
         yaxis={"title": {"text": unit.title(question.energy)}, **_range(energies)},
+        shapes=[_zero_line()] if is_relative else [],
     )
     if question.slo_ms is not None:
         drawn.add_trace(_slo_line(question.slo_ms, energies))
     drawn.add_trace(_front(pareto_front(known), unit))
+    if baselines:
+        drawn.add_trace(_defaults(list(baselines.values()), unit))
     outside = [result for result in known if not result.meets_slo]
     drawn.add_trace(_points(outside, "SLO not met", "x-thin-open", "--text-quiet", unit, question))
     for size in sorted({result.batch_size for result in known}):
@@ -81,16 +109,13 @@ def _points(
     name: str,
     symbol: str,
     token: str,
-    unit: EnergyUnit,
+    unit: EnergyScale,
     question: Question,
 ) -> go.Scatter:
     return go.Scatter(
         x=[result.latency_ms for result in results],
-        y=[unit.value(known_energy(result)) for result in results],
-        error_y=unit.error_bars(
-            [known_energy(result) for result in results],
-            [result.half_width_j for result in results],
-        ) | {"thickness": 1, "width": 2},
+        y=[unit.value(known_energy(result), result.batch_size) for result in results],
+        error_y=unit.error_bars(results),
         mode="markers",
         name=name,
         marker={"symbol": symbol, "size": 9, "line": {"width": 1}},
@@ -103,10 +128,10 @@ def _points(
     )  # fmt: skip
 
 
-def _front(front: Sequence[Result], unit: EnergyUnit) -> go.Scatter:
+def _front(front: Sequence[Result], unit: EnergyScale) -> go.Scatter:
     return go.Scatter(
         x=[result.latency_ms for result in front],
-        y=[unit.value(known_energy(result)) for result in front],
+        y=[unit.value(known_energy(result), result.batch_size) for result in front],
         mode="lines",
         line={"width": 1.5, "shape": "hv"},
         name="Pareto front",
@@ -115,10 +140,43 @@ def _front(front: Sequence[Result], unit: EnergyUnit) -> go.Scatter:
     )
 
 
-def _ring(best: Result, unit: EnergyUnit) -> go.Scatter:
+def _defaults(baselines: Sequence[Baseline], unit: EnergyScale) -> go.Scatter:
+    """What the board does by itself, at every batch size where that was measured."""
+    known = [zero for zero in baselines if zero.latency_ms is not None]
+    return go.Scatter(
+        x=[zero.latency_ms for zero in known],
+        y=[unit.value(zero.energy_j, zero.batch_size) for zero in known],
+        mode="markers",
+        name="default clocks",
+        marker={"symbol": "cross-open", "size": 11, "line": {"width": 2}},
+        text=[
+            f"<b>default clocks, batch {zero.batch_size}</b><br>"
+            f"{unit.unit.text(zero.energy_j, zero.half_width_j)}<br>from {zero.source}"
+            for zero in known
+        ],
+        hovertemplate="%{text}<extra></extra>",
+        meta={"token": "--warn"},
+    )
+
+
+def _zero_line() -> dict[str, object]:
+    return {
+        "type": "line",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": 0,
+        "y1": 0,
+        "line": {"width": 1.5},
+        "name": "--warn",
+        "label": {"text": "default clocks", "textposition": "start", "font": {"size": 11}},
+    }
+
+
+def _ring(best: Result, unit: EnergyScale) -> go.Scatter:
     return go.Scatter(
         x=[best.latency_ms],
-        y=[unit.value(known_energy(best))],
+        y=[unit.value(known_energy(best), best.batch_size)],
         mode="markers",
         name="best within the SLO",
         marker={"symbol": "circle-open", "size": 18, "line": {"width": 2}},

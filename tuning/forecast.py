@@ -1,4 +1,4 @@
-"""What the model believes of a whole space, small enough to be kept: moments, and each knob's share.
+"""What the model believes of a whole space, small enough to be kept: moments and shares.
 
 Logs are natural; J per request and ms. `docs/tuner.md` explains the model itself.
 """

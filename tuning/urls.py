@@ -10,6 +10,7 @@ urlpatterns = [
     path("sweeps/<int:pk>/", views.sweep_detail, name="sweep"),
     path("sweeps/<int:pk>/progress/", views.sweep_progress, name="sweep_progress"),
     path("sweeps/<int:pk>/panel/<slug:name>/", views.sweep_panel, name="sweep_panel"),
+    path("sweeps/<int:pk>/forecast/", views.sweep_forecast, name="sweep_forecast"),
     path("sweeps/<int:pk>/what-if/", views.sweep_what_if, name="sweep_what_if"),
     path("sweeps/<int:pk>/trials.csv", views.sweep_csv, name="sweep_csv"),
     path("sweeps/<int:pk>/extend/", views.sweep_extend, name="sweep_extend"),

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import math
 import uuid
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuning import figures
+from tuning import figures, heat_maps
+from tuning.baselines import Baseline
+from tuning.forecast import Forecast
 from tuning.results import Result
 from tuning.space import Axis, Space
 from tuning.wording import Question, hover, three_digits
@@ -73,12 +77,80 @@ def test_an_infeasible_point_never_hides_a_feasible_one():
     assert drawn.figure.data[0].z[0][0] == 400.0
 
 
-def test_infeasible_cells_are_crossed_and_have_no_colour_of_energy():
+def test_infeasible_cells_are_hatched_and_have_no_colour_of_energy():
     drawn = maps(result(meets_slo=False))[0].figure
-    measured, outside, crosses = drawn.data
+    measured, outside = drawn.data
     assert measured.z == ([None, None], [None, None])
     assert outside.z[0][0] == 1
-    assert (crosses.x, crosses.y) == (("200",), ("204",))
+    (hatching,) = drawn.layout.shapes
+    assert hatching.type == "path" and hatching.name == "--line-strong"
+
+
+def believed(**fields: Any) -> Forecast:
+    """The same energy and latency everywhere, known to a few percent."""
+    points = len(SPACE)
+    log_j = np.full(points, math.log(fields.get("energy_j", 0.3)))
+    log_ms = np.full(points, math.log(fields.get("latency_ms", 30.0)))
+    sd = np.full(points, 0.02)
+    return Forecast(log_j, sd, log_ms, sd, 0.0, 3, 3, ())
+
+
+def test_predicted_cells_are_outlined_and_never_filled():
+    drawn = figures.heat_maps(SPACE, [result()], question=QUESTION, forecast=believed())[0]
+    measured, _, hovered = drawn.figure.data
+    assert measured.z == ([400.0, None], [None, None])
+    assert {colour for _, colour in hovered.colorscale} == {"rgba(0,0,0,0)"}
+    frames = [shape for shape in drawn.figure.layout.shapes if shape.name is None]
+    assert len(frames) == 3 and all(frame.fillcolor is None for frame in frames)
+    assert "predicted, not measured" in hovered.text[1][1] and "300 mJ (288 to 312)" in str(
+        hovered.text[1][1]
+    )
+    assert hovered.text[0][0] is None and hovered.customdata[1][1] is None
+
+
+def test_a_cell_that_is_predicted_to_miss_the_limit_has_no_colour_of_energy():
+    slow = believed(latency_ms=80.0)
+    drawn = figures.heat_maps(SPACE, [result()], question=QUESTION, forecast=slow)[0]
+    frames = [shape for shape in drawn.figure.layout.shapes if shape.name == "--line-strong"]
+    assert len(frames) == 3
+    assert "met with under 1 %" in drawn.figure.data[2].text[1][1]
+
+
+def test_a_facet_holds_a_knob_at_its_value():
+    both = [result(1, low=100, energy_j=0.3), result(2, low=200, energy_j=0.4)]
+    drawn = figures.heat_maps(SPACE, both, question=QUESTION, only={"gpu_min_hz": 200 * MHZ})[0]
+    assert drawn.figure.data[0].z[0][0] == 400.0 and drawn.best_over == ()
+
+
+def test_against_the_default_its_energy_is_zero_and_other_batches_say_why_they_are_empty():
+    zero = {1: Baseline(1, 0.5, 0.005, 40.0, "trial 9")}
+    drawn = heat_maps.charts(
+        SPACE, [result(1, energy_j=0.4), result(2, batch=4)], question=QUESTION, baselines=zero
+    )
+    assert drawn[0].figure.data[0].z[0][0] == pytest.approx(-20.0)
+    assert drawn[1].figure.data[0].z[0][0] is None
+    assert "trial 9" in drawn[0].note and "Nobody measured the default" in drawn[1].note
+
+
+def test_the_table_of_a_map_has_what_was_measured_and_what_is_predicted():
+    drawn = heat_maps.charts(SPACE, [result(7)], question=QUESTION, forecast=believed())[0]
+    first, *others = drawn.table.rows
+    assert first[0].url == f"/runs/{uuid.UUID(int=7)}/"
+    assert {row[0] for row in others} == {"predicted"}
+    assert all(len(row) == len(drawn.table.heads) for row in drawn.table.rows)
+
+
+def test_the_default_is_a_point_of_the_scatter_and_a_line_at_zero_when_compared_with():
+    zero = {1: Baseline(1, 0.5, 0.005, 40.0, "trial 9")}
+    plain = figures.energy_against_latency([result()], question=QUESTION, baselines=zero)
+    by_name = {one.name: one for one in plain.data}
+    assert by_name["default clocks"].y == (500.0,) and plain.layout.shapes == ()
+    drawn = figures.energy_against_latency(
+        [result(1), result(2, batch=4)], question=QUESTION, baselines=zero, is_relative=True
+    )
+    by_name = {one.name: one for one in drawn.data}
+    assert by_name["batch 1"].y == pytest.approx((-20.0,)) and "batch 4" not in by_name
+    assert drawn.layout.shapes[0].y0 == 0
 
 
 def test_the_best_cell_is_outlined_in_its_map_alone():
@@ -89,7 +161,8 @@ def test_the_best_cell_is_outlined_in_its_map_alone():
 
 
 def test_an_infeasible_point_is_never_outlined():
-    assert len(maps(result(meets_slo=False))[0].figure.layout.shapes) == 0
+    shapes = maps(result(meets_slo=False))[0].figure.layout.shapes
+    assert [shape.type for shape in shapes] == ["path"]
 
 
 def test_all_maps_share_one_colour_scale():

@@ -4,6 +4,7 @@ from . import comments, evidence, reviews, winner
 from .launch import sweep_new, sweep_size
 from .overview import overview
 from .panels import sweep_panel
+from .panels.predicted import sweep_forecast
 from .steering import sweep_extend, sweep_fork
 from .sweep_page import sweep_detail, sweep_progress
 from .sweeps import sweep_csv, sweep_deed, sweep_list
@@ -19,6 +20,7 @@ __all__ = [
     "sweep_detail",
     "sweep_extend",
     "sweep_fork",
+    "sweep_forecast",
     "sweep_list",
     "sweep_new",
     "sweep_panel",

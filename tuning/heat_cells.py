@@ -1,0 +1,172 @@
+"""The cells of a heat map: what was measured in each, or what the model predicts for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuning.forecast import Forecast
+from tuning.results import Result
+from tuning.space import Axis, Space
+from tuning.wording import SHORT, Question, clock_mhz, hover, known_energy, three_digits
+
+AS_FOUND = "as found"
+LIKELY = 0.5
+"""A predicted point counts as within the limit from this probability on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """The two axes of a map; one without values has a single place, as found."""
+
+    x: Axis
+    y: Axis
+
+    @classmethod
+    def of(cls, space: Space) -> Plane:
+        """The GPU's clock and the memory's."""
+        axes = {axis.name: axis for axis in space.axes}
+        gpu = axes.get("gpu_max_hz") or axes.get("gpu_min_hz") or Axis("gpu_max_hz", ())
+        return cls(gpu, axes.get("emc_hz") or Axis("emc_hz", ()))
+
+    @property
+    def columns(self) -> list[str]:
+        return _labels(self.x)
+
+    @property
+    def rows(self) -> list[str]:
+        return _labels(self.y)
+
+    def place(self, point: Mapping[str, int]) -> tuple[int, int]:
+        """(column, row) of a point."""
+        return _position(self.x, point), _position(self.y, point)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The best of the `count` results measured at one place of the plane."""
+
+    column: int
+    row: int
+    shown: Result
+    count: int
+
+    def hover(self, question: Question) -> str:
+        text = hover(self.shown, question=question)
+        return text if self.count == 1 else f"{text}<br>best of {self.count} measured here"
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """The best point that the model knows of at a place where nothing was measured."""
+
+    column: int
+    row: int
+    point: dict[str, int]
+    energy_j: float
+    energy_ends_j: tuple[float, float]
+    latency_ms: float
+    latency_ends_ms: tuple[float, float]
+    probability: float
+
+    @property
+    def is_likely(self) -> bool:
+        return self.probability >= LIKELY
+
+    @property
+    def chance(self) -> str:
+        """The probability to meet the limit; certainty is never claimed."""
+        if self.probability > 0.99:
+            return "over 99 %"
+        return "under 1 %" if self.probability < 0.01 else f"{100 * self.probability:.0f} %"
+
+    def hover(self, question: Question) -> str:
+        unit = question.unit.fitting([self.energy_j])
+        low, high = sorted(unit.value(end) for end in self.energy_ends_j)
+        lines = [
+            "<b>predicted, not measured</b>",
+            f"{three_digits(unit.value(self.energy_j))} {unit.symbol} "
+            f"({three_digits(low)} to {three_digits(high)}) {unit.per}",
+            f"{question.statistic} {three_digits(self.latency_ms)} ms "
+            f"({three_digits(self.latency_ends_ms[0])} to "
+            f"{three_digits(self.latency_ends_ms[1])})",
+        ]
+        if question.slo_ms is not None:
+            lines.append(f"SLO {three_digits(question.slo_ms)} ms met with {self.chance}")
+        return "<br>".join([*lines, *_knobs(self.point)])
+
+
+def measured(results: Sequence[Result], plane: Plane) -> list[Cell]:
+    """The best result of each place: feasible before infeasible, then by energy."""
+    found: dict[tuple[int, int], list[Result]] = {}
+    for result in results:
+        found.setdefault(plane.place(result.point), []).append(result)
+    return [
+        Cell(*place, min(of, key=lambda one: (not one.meets_slo, known_energy(one))), len(of))
+        for place, of in found.items()
+    ]
+
+
+def predicted(
+    space: Space,
+    forecast: Forecast,
+    plane: Plane,
+    *,
+    question: Question,
+    batch_size: int,
+    only: Mapping[str, int],
+    besides: Iterable[tuple[int, int]],
+) -> list[Predicted]:
+    """What the model believes is best at each place that is not among `besides`.
+
+    Likely within the limit before unlikely, then by energy.
+
+    Args:
+        only: Values that other knobs are held at; over those that are not, the best is taken.
+    """
+    taken, meets, energy = set(besides), forecast.meets(question.slo_ms), forecast.log_j
+    best: dict[tuple[int, int], int] = {}
+    for i, values in enumerate(space.points):
+        point = space.named(values)
+        place = plane.place(point)
+        if place in taken or point.get("batch_size", batch_size) != batch_size:
+            continue
+        if any(point[name] != value for name, value in only.items()):
+            continue
+        rank = (meets[i] < LIKELY, energy[i])
+        if place not in best or rank < (meets[best[place]] < LIKELY, energy[best[place]]):
+            best[place] = i
+    return [_predicted(space, forecast, place, i, meets) for place, i in best.items()]
+
+
+def _predicted(
+    space: Space, forecast: Forecast, place: tuple[int, int], i: int, meets: np.ndarray
+) -> Predicted:
+    return Predicted(
+        *place,
+        point=space.named(space.points[i]),
+        energy_j=float(forecast.energy_j[i]),
+        energy_ends_j=forecast.energy_ends_j(i),
+        latency_ms=float(forecast.latency_ms[i]),
+        latency_ends_ms=forecast.latency_ends_ms(i),
+        probability=float(meets[i]),
+    )
+
+
+def _knobs(point: Mapping[str, int]) -> list[str]:
+    return [
+        f"{SHORT.get(name, name)} {clock_mhz(value)} MHz"
+        if name.endswith("_hz")
+        else f"{SHORT.get(name, name)} {value}"
+        for name, value in point.items()
+    ]
+
+
+def _labels(axis: Axis) -> list[str]:
+    return [clock_mhz(value) for value in axis.values] or [AS_FOUND]
+
+
+def _position(axis: Axis, point: Mapping[str, int]) -> int:
+    return axis.values.index(point[axis.name]) if axis.values else 0
