@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tuning', '0002_packs'),
+        ('tuning', '0005_frozen_results'),
     ]
 
     operations = [
