@@ -8,7 +8,7 @@ in a file one after another, each ascending in time; an unknown value is null, n
 
 from __future__ import annotations
 
-import io
+import itertools
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from django.db import connection
 
+from measurements.messages import Samples
 from measurements.models import PowerSample, RequestLog, Run
+from measurements.recording import store_samples
 
 SAMPLES = pa.schema(
     [
@@ -38,6 +39,7 @@ TIMES = ("arrival_s", "start_s", "inference_start_s", "end_s")
 REQUESTS = pa.schema([("run", pa.string()), *((name, pa.float64()) for name in TIMES)])
 ROWS_AT_ONCE = 50_000
 MOST_ROWS = 20_000_000
+MOST_ROWS_OF_A_RUN = 2_000_000
 MOST_RAILS = 64
 
 
@@ -65,21 +67,24 @@ def write_requests(path: Path, runs: Iterable[Run]) -> int:
     return count
 
 
-def load_samples(path: Path, rails: dict[uuid.UUID, int]) -> int:
+def load_samples(path: Path, runs: dict[uuid.UUID, Run]) -> int:
     """Store the samples in the file at `path`; how many there are.
 
     Args:
-        rails: How many rails each run has; no other run may be in the file.
+        runs: By their ids; no other run may be in the file.
 
     Raises:
         UnreadableSamples: See its text. Some may have been stored: roll back.
     """
-    count = 0
-    for batch in _batches(path, SAMPLES, most_values=MOST_ROWS * MOST_RAILS):
-        _must_be_finite(batch, ("total_w", "temp_c", "gpu_busy_percent"))
-        _must_be_finite(batch, ("rails_w",))
-        _copy(_lines(batch, rails))
-        count += batch.num_rows
+    count, stored = 0, set()
+    for text, rows in _by_run(path):
+        run = runs[_run(text, runs)]
+        if run.pk in stored:
+            raise UnreadableSamples(f"the samples of run {run.pk} do not stand together")
+        stored.add(run.pk)
+        samples = _samples(run, rows)
+        store_samples(run, samples, rows["total_w"])
+        count += len(samples.t_us)
     return count
 
 
@@ -150,22 +155,37 @@ def _must_be_finite(batch: pa.RecordBatch, names: Iterable[str]) -> None:
             raise UnreadableSamples(f"{name} holds a number that is not finite")
 
 
-def _lines(batch: pa.RecordBatch, rails: dict[uuid.UUID, int]) -> Iterator[str]:
-    """Rows in the text format of COPY."""
-    for text, t_us, rails_w, *values in zip(*batch.to_pydict().values(), strict=True):
-        run = _run(text, rails)
-        if rails_w is None or len(rails_w) != rails[run]:
-            raise UnreadableSamples(f"a sample of run {run} has not a value for each rail")
-        array = "{" + ",".join("NULL" if power is None else repr(power) for power in rails_w) + "}"
-        fields = ("\\N" if value is None else repr(value) for value in values)
-        yield "\t".join((str(run), str(_known(t_us, "t_us")), array, *fields))
+def _by_run(path: Path) -> Iterator[tuple[str, dict[str, list]]]:
+    """(run, its columns), in the order of the file."""
+    run, columns = None, _empty()
+    for batch in _batches(path, SAMPLES, most_values=MOST_ROWS * MOST_RAILS):
+        _must_be_finite(batch, ("rails_w", "total_w", "temp_c", "gpu_busy_percent"))
+        rows = zip(*batch.to_pydict().values(), strict=True)
+        for text, group in itertools.groupby(rows, key=lambda row: row[0]):
+            if text != run and run is not None:
+                yield run, columns
+                columns = _empty()
+            run = text
+            for values in group:
+                for column, value in zip(columns.values(), values[1:], strict=True):
+                    column.append(value)
+            if len(columns["t_us"]) > MOST_ROWS_OF_A_RUN:
+                raise UnreadableSamples(f"run {run} has more than {MOST_ROWS_OF_A_RUN:,} samples")
+    if run is not None:
+        yield run, columns
 
 
-def _copy(lines: Iterable[str]) -> None:
-    columns = ", ".join(["run_id", *SAMPLES.names[1:]])
-    command = f"COPY {PowerSample._meta.db_table} ({columns}) FROM STDIN"
-    with connection.cursor() as cursor:
-        cursor.copy_expert(command, io.StringIO("\n".join(lines)))
+def _empty() -> dict[str, list]:
+    return {name: [] for name in SAMPLES.names[1:]}
+
+
+def _samples(run: Run, rows: dict[str, list]) -> Samples:
+    """The rows as a board would have sent them, rail by rail."""
+    if any(powers is None or len(powers) != len(run.rails) for powers in rows["rails_w"]):
+        raise UnreadableSamples(f"a sample of run {run.pk} has not a value for each rail")
+    rails_w = [list(powers) for powers in zip(*rows["rails_w"], strict=True)]
+    rest = {name: rows[name] for name in rows if name not in ("t_us", "rails_w", "total_w")}
+    return Samples(t_us=[_known(t, "t_us") for t in rows["t_us"]], rails_w=rails_w, **rest)
 
 
 def _run(text: Any, allowed: Iterable[uuid.UUID]) -> uuid.UUID:

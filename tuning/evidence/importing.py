@@ -34,7 +34,17 @@ from measurements.models import (
 from tuning.evidence import export, tables
 from tuning.evidence.seal import Pack as PackFile
 from tuning.evidence.seal import PackRefused, opened
-from tuning.models import Sweep, SweepAxis, Trial, TrialRun, Verification, VerificationRun
+from tuning.models import (
+    CpuPhase,
+    CpuTrial,
+    CpuTrialRun,
+    Sweep,
+    SweepAxis,
+    Trial,
+    TrialRun,
+    Verification,
+    VerificationRun,
+)
 
 ENDED = {Run.State.DONE, Run.State.INVALID, Run.State.CANCELLED}
 MOST_ROWS = 100_000
@@ -218,6 +228,9 @@ def _sweep(reader: tables.Reader, rows: tables.Rows, pack: Pack) -> Sweep:
     for model, table in (
         (SweepAxis, "sweep_axes"),
         (Sweep.others.through, "sweep_others"),
+        (CpuPhase, "cpu_phases"),
+        (CpuTrial, "cpu_trials"),
+        (CpuTrialRun, "cpu_trial_runs"),
         (Trial, "trials"),
         (TrialRun, "trial_runs"),
         (Verification, "verifications"),
@@ -230,6 +243,6 @@ def _sweep(reader: tables.Reader, rows: tables.Rows, pack: Pack) -> Sweep:
 def _columns(pack: PackFile, runs: list[Run]) -> None:
     with tempfile.TemporaryDirectory() as home:
         samples = pack.extract(export.SAMPLES, Path(home))
-        sample_files.load_samples(samples, {run.pk: len(run.rails) for run in runs})
+        sample_files.load_samples(samples, {run.pk: run for run in runs})
         requests = pack.extract(export.REQUESTS, Path(home))
         sample_files.load_requests(requests, [run.pk for run in runs])

@@ -6,6 +6,8 @@ names. Whatever columns a model has go in; a key to something that no pack holds
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +28,15 @@ from measurements.models import (
     Verdict,
 )
 from tuning.evidence.seal import PackRefused
-from tuning.models import Sweep, TrialRun, Verification, VerificationRun
+from tuning.models import (
+    CpuPhase,
+    CpuTrial,
+    CpuTrialRun,
+    Sweep,
+    TrialRun,
+    Verification,
+    VerificationRun,
+)
 
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]
@@ -52,9 +62,10 @@ def of_sweep(sweep: Sweep) -> dict[str, dict[str, models.QuerySet]]:
     checked = sweep.verifications.exclude(state=Verification.State.RUNNING)
     steps = VerificationRun.objects.filter(verification__in=checked)
     links = TrialRun.objects.filter(trial__sweep=sweep)
-    runs = Run.objects.filter(
-        models.Q(pk__in=links.values("run")) | models.Q(pk__in=steps.values("run"))
-    ).order_by("queued_at", "pk")
+    cpu_links = CpuTrialRun.objects.filter(trial__phase__sweep=sweep)
+    measured = (one.order_by().values("run") for one in (links, steps, cpu_links))
+    in_any = functools.reduce(operator.or_, (models.Q(pk__in=query) for query in measured))
+    runs = Run.objects.filter(in_any).order_by("queued_at", "pk")
     devices = Device.objects.filter(
         models.Q(pk__in=runs.order_by().values("device")) | models.Q(pk__in=[sweep.device_id])
     ) | Device.objects.filter(shared_sweeps=sweep)
@@ -83,6 +94,9 @@ def of_sweep(sweep: Sweep) -> dict[str, dict[str, models.QuerySet]]:
             "sweeps": Sweep.objects.filter(pk=sweep.pk),
             "sweep_axes": sweep.axes.all(),
             "sweep_others": Sweep.others.through.objects.filter(sweep=sweep),
+            "cpu_phases": CpuPhase.objects.filter(sweep=sweep),
+            "cpu_trials": CpuTrial.objects.filter(phase__sweep=sweep),
+            "cpu_trial_runs": cpu_links.order_by("pk"),
             "trials": sweep.trials.all(),
             "trial_runs": links.order_by("pk"),
             "verifications": checked.order_by("pk"),

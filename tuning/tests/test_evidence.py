@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import models
 from django.urls import reverse
 
 from measurements import recording
@@ -326,3 +327,14 @@ def test_the_command_line_checks_exports_and_imports(tmp_path, capsys):
     assert Sweep.objects.get().pack is not None
     with pytest.raises(CommandError, match="imported before"):
         call_command("evidence", "import", str(path))
+
+
+def test_a_pack_holds_every_row_that_belongs_to_a_sweep():
+    """A new table that would be deleted with its sweep, trial or run is packed, or named here."""
+    elsewhere = {"PowerSample", "RequestLog"}  # as Parquet
+    held = {query.model for queries in tables.of_sweep(make_sweep()).values()
+            for query in queries.values()}  # fmt: skip
+    for model in held - {Device, Network}:
+        for relation in model._meta.related_objects:
+            if relation.on_delete is models.CASCADE and relation.related_model not in held:
+                assert relation.related_model.__name__ in elsewhere, relation
