@@ -1,23 +1,27 @@
 """What is believed of a space's energy and latency after some of its points were measured.
 
-Latency has one model. Energy has two that compete by evidence: energy by itself, and
-power × latency, for both of which physics says what to expect.
+Each quantity has several models that compete by evidence: physics, a plain process, and what
+earlier searches let expect. Energy has one more, power × latency.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from tuning.coordinates import Coordinates, coordinates
+from tuning.earlier import guesses
+from tuning.physics import Shape, powers, times
 from tuning.questions import Goal, Observation, Question
 from tuning.space import Space
-from tuning.surrogate import NEGLIGIBLE, Family, Mixture, Surrogate, family
+from tuning.surrogate import NEGLIGIBLE, Mixture, Process
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -25,6 +29,10 @@ Places = NDArray[np.intp]
 UNKNOWN_NOISE = 0.01
 """Relative standard error of a measurement that states no interval."""
 LEAST_NOISE = 0.002
+SPREAD = 0.4
+"""How far a point's energy or latency may be expected from their level, in log units."""
+REST = 0.07
+"""The same from what physics or an earlier search lets expect."""
 Z95 = float(ndtri(0.975))
 
 
@@ -43,6 +51,13 @@ class Belief:
     """The limit on log latency, less the usual margin of its upper bound; inf without one."""
 
 
+class _Opinion(NamedTuple):
+    """One model of a quantity: how well it bears measurements out, and what it predicts."""
+
+    evidence: float
+    at: Callable[[Places], Mixture]
+
+
 class Models:
     """The models fitted to what a question's observations say."""
 
@@ -52,63 +67,67 @@ class Models:
         if not seen:
             raise NothingMeasured("no point has been measured yet")
         self.question, self.where = question, everywhere(question.space)
-        rng = np.random.default_rng([question.seed, len(question.observations)])
-        x = _at(self.where, np.array([question.space.index[o.point] for o in seen]))
+        self._places = np.array([question.space.index[o.point] for o in seen])
+        self._x = self.where.at(self._places)
         log_j, log_ms = _log_j(seen), _log_ms(seen)
         noise, noise_ms = np.array([_noise(o) for o in seen]), np.full(len(seen), UNKNOWN_NOISE**2)
-        nowhere = np.zeros(len(self.where.speeds))
-        self.latency = Surrogate(_latency_families(self.where), x, log_ms, noise=noise_ms, rng=rng)
-        self.energy = Surrogate([family(nowhere)], x, log_j, noise=noise, rng=rng)
-        self.power = Surrogate(
-            _power_families(self.where), x, log_j - log_ms, noise=noise + noise_ms, rng=rng
-        )
+        speeds = self.where.speeds
+        self._latency = [self._fitted(log_ms, noise_ms, shape) for shape in times(speeds)]
+        self._latency.append(self._fitted(log_ms, noise_ms))
+        self._energy = [self._fitted(log_j, noise)]
+        self._power = [
+            self._fitted(log_j - log_ms, noise + noise_ms, shape) for shape in powers(speeds)
+        ]
+        for guess in guesses(question):
+            self._latency.append(self._as_earlier(guess.log_ms, log_ms, noise_ms))
+            self._energy.append(self._as_earlier(guess.log_j, log_j, noise))
         self.log_limit = math.inf
         if question.slo_ms is not None:
             self.log_limit = math.log(question.slo_ms) - _margin(seen)
 
-    def at(self, points: Places, *, members: int | None = None) -> Belief:
-        """What is believed of `points`; by the heaviest `members` of each model alone."""
-        x = _at(self.where, points)
-        latency = self.latency.predict(x, members)
-        energy = self._energy(x, latency, members)
-        cost = energy if self.question.goal is Goal.ENERGY else _sum(energy, latency)
+    def at(self, points: Places, *, rough: bool = False) -> Belief:
+        """What is believed of `points`; `rough`: by the weightiest model of each alone."""
+        latency = _weighed(self._latency, points, rough)
+        products = [_Opinion(e, _added(at, latency)) for e, at in self._power]
+        energy = _weighed([*self._energy, *products], points, rough)
+        delay = self.question.goal is Goal.ENERGY_DELAY
+        cost = _sum(energy, latency) if delay else energy
         return Belief(energy, latency, cost, self.log_limit)
 
-    def _energy(self, x: Coordinates, latency: Mixture, members: int | None) -> Mixture:
-        """Energy by itself, and as power × latency: each counts by the evidence for it."""
-        odds = 1.0 / (1.0 + math.exp(min(self.power.evidence - self.energy.evidence, 700.0)))
-        if odds > 1 - NEGLIGIBLE:
-            return self.energy.predict(x, members)
-        product = _sum(self.power.predict(x, members), latency)
-        if odds < NEGLIGIBLE:
-            return product
-        return _mixed(self.energy.predict(x, members), product, odds)
+    def _fitted(self, y: Floats, noise: Floats, shape: Shape | None = None) -> _Opinion:
+        amplitude = SPREAD if shape is None else REST
+        return self._opinion(Process(self._x, y, noise=noise, amplitude=amplitude, shape=shape))
+
+    def _opinion(self, model: Process) -> _Opinion:
+        return _Opinion(model.evidence, lambda points: model.predict(self.where.at(points)))
+
+    def _as_earlier(self, guess: Floats, y: Floats, noise: Floats) -> _Opinion:
+        """What an earlier search lets expect, and a small plain process of what differs."""
+        rest = y - guess[self._places]
+        evidence, rest_at = self._opinion(Process(self._x, rest, noise=noise, amplitude=REST))
+        return _Opinion(evidence, lambda points: _shifted(rest_at(points), guess[points]))
+
+
+def _added(at: Callable[[Places], Mixture], latency: Mixture) -> Callable[[Places], Mixture]:
+    """Energy as power × latency: it predicts the same measured joules, by physics."""
+    return lambda points: _sum(at(points), latency)
+
+
+def _weighed(opinions: Sequence[_Opinion], points: Places, rough: bool) -> Mixture:
+    """All opinions, each with the weight of its evidence; if `rough` the weightiest alone."""
+    evidence = np.array([opinion.evidence for opinion in opinions])
+    weight = np.exp(evidence - evidence.max())
+    bar = 1.0 if rough else NEGLIGIBLE * weight.sum()
+    heard = [(w, o.at(points)) for w, o in zip(weight, opinions, strict=True) if w >= bar]
+    share = np.concatenate([w * mixture.weight for w, mixture in heard])
+    means, sds = [m.mean for _, m in heard], [m.sd for _, m in heard]
+    return Mixture(np.concatenate(means), np.concatenate(sds), share / share.sum())
 
 
 @lru_cache(maxsize=8)
 def everywhere(space: Space) -> Coordinates:
     """The coordinates of all points of `space`."""
     return coordinates(space)
-
-
-def _latency_families(where: Coordinates) -> list[Family]:
-    """Plain; a share of the time for each knob; and all shares growing with the batch."""
-    clocks = where.speeds.astype(float)
-    exponents = np.where(where.speeds, -1.0, 1.0)
-    families = [family(-0.4 * clocks), family(0 * clocks, exponents=exponents)]
-    if not where.speeds.all():
-        families.append(family(0 * clocks, exponents=exponents, loads=1.0 - clocks))
-    return families
-
-
-def _power_families(where: Coordinates) -> list[Family]:
-    """Power for each knob beside a rest; in joules per batch or, shared by its requests, each."""
-    clocks = where.speeds.astype(float)
-    exponents = np.where(where.speeds, 1.6, 0.3)
-    families = [family(0.3 * clocks), family(0 * clocks, exponents=exponents)]
-    if not where.speeds.all():
-        families.append(family(clocks - 1.0, exponents=exponents))
-    return families
 
 
 def _log_ms(seen: list[Observation]) -> Floats:
@@ -138,14 +157,5 @@ def _sum(a: Mixture, b: Mixture) -> Mixture:
     return Mixture(a.mean + mean, np.hypot(a.sd, sd), a.weight)
 
 
-def _mixed(a: Mixture, b: Mixture, odds: float) -> Mixture:
-    """`a` with probability `odds`, else `b`."""
-    return Mixture(
-        np.concatenate([a.mean, b.mean]),
-        np.concatenate([a.sd, b.sd]),
-        np.concatenate([odds * a.weight, (1 - odds) * b.weight]),
-    )
-
-
-def _at(where: Coordinates, points: NDArray[np.intp]) -> Coordinates:
-    return replace(where, natural=where.natural[points], unit=where.unit[points])
+def _shifted(a: Mixture, by: Floats) -> Mixture:
+    return a._replace(mean=a.mean + by)

@@ -106,7 +106,7 @@ def _most_worth(question: Question, left: Places) -> tuple[int, float]:
     """Which of the points `left` is worth most, and the log of how much."""
     models = Models(question)
     if len(left) > CANDIDATES:
-        rough = _log_worth(question, models.at(left, members=1))
+        rough = _log_worth(question, models.at(left, rough=True))
         left = np.sort(left[np.argsort(rough)[-CANDIDATES:]])
     worth = _log_worth(question, models.at(left))
     return int(left[np.argmax(worth)]), float(worth.max())
