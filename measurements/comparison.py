@@ -80,9 +80,10 @@ class Difference:
         if self.low is None or self.high is None:
             return f"{_signed(self.ratio - 1)}; whether that is noise is not known"
         if not self.is_beyond_noise:
-            return (
-                f"no difference beyond noise ({_signed(self.low - 1)} to {_signed(self.high - 1)})"
-            )
+            ends = f"{_signed(self.low - 1)} to {_signed(self.high - 1)}"
+            alone = self.of > 1 and not self.low <= 1 <= self.high
+            corrected = f", corrected for {self.of} comparisons" if alone else ""
+            return f"no difference beyond noise ({ends}{corrected})"
         if self.ratio < 1:
             return f"{verbs[0]} {_range(1 - self.ratio, 1 - self.high, 1 - self.low)} less"
         return f"{verbs[1]} {_range(self.ratio - 1, self.low - 1, self.high - 1)} more"

@@ -18,7 +18,8 @@ from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 
-from measurements import statistics, tasks
+from measurements import latency, statistics, tasks
+from measurements.comparison import Estimate
 from measurements.models import AuditEntry, Run
 
 ENDED = (Run.State.DONE, Run.State.INVALID, Run.State.CANCELLED)
@@ -28,14 +29,6 @@ EXPECTED_CHANGES = ("run_id", "record_sha256", "started_at", "attempt")
 
 class RepeatRefused(ValueError):
     """This run cannot be measured again; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A measured value and half of its 95 % interval; None: not known."""
-
-    value: float | None
-    half_width: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +135,8 @@ def compare(first: Run, again: Run) -> Comparison:
     ]
     logs = _latency_ms(first), _latency_ms(again)
     pairs += [
-        ("Mean latency", "ms", *(_mean(log) for log in logs)),
-        ("95th percentile of latency", "ms", *(_percentile(log, 0.95) for log in logs)),
+        ("Mean latency", "ms", *(latency.mean(log) for log in logs)),
+        ("95th percentile of latency", "ms", *(latency.percentile(log, 0.95) for log in logs)),
     ]
     differences = [Difference(*pair) for pair in pairs]
     known = [found for found in differences if found.first.value is not None]
@@ -184,30 +177,6 @@ def _latency_ms(run: Run) -> np.ndarray:
     except ObjectDoesNotExist:
         return np.zeros(0)
     return 1e3 * (np.array(log.end_s) - np.array(log.arrival_s))
-
-
-def _mean(latency_ms: np.ndarray) -> Estimate:
-    if not len(latency_ms):
-        return Estimate(None, None)
-    mean = statistics.batch_means(latency_ms)
-    return Estimate(mean.value, mean.half_width)
-
-
-def _percentile(latency_ms: np.ndarray, q: float) -> Estimate:
-    """The percentile, with the wider arm of its two-sided order-statistic interval.
-
-    Ranks by the normal approximation of the binomial distribution.
-    Source: David & Nagaraja, Order Statistics (3rd ed.), section 7.1.
-    """
-    value = statistics.percentile(latency_ms, q)
-    if value is None:
-        return Estimate(None, None)
-    n, spread = len(latency_ms), 1.96 * np.sqrt(len(latency_ms) * q * (1 - q))
-    low, high = int(np.floor(n * q - spread)), int(np.ceil(n * q + spread)) + 1
-    if low < 1 or high > n:
-        return Estimate(value, None)
-    ordered = np.sort(latency_ms)
-    return Estimate(value, float(max(value - ordered[low - 1], ordered[high - 1] - value)))
 
 
 def _short(value: object) -> str:

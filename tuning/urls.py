@@ -4,6 +4,7 @@ from tuning import views
 
 urlpatterns = [
     path("", views.overview, name="overview"),
+    path("compare/", views.compare.compare, name="compare"),
     path("sweeps/", views.sweep_list, name="sweeps"),
     path("sweeps/new/", views.sweep_new, name="sweep_new"),
     path("sweeps/new/size/", views.sweep_size, name="sweep_size"),

@@ -1,6 +1,6 @@
 """Pages of the search: overview, sweeps, the launch form."""
 
-from . import comments, evidence, reviews, winner
+from . import comments, compare, evidence, reviews, winner
 from .launch import sweep_new, sweep_size
 from .overview import overview
 from .panels import sweep_panel
@@ -12,6 +12,7 @@ from .what_if import sweep_what_if
 
 __all__ = [
     "comments",
+    "compare",
     "evidence",
     "overview",
     "reviews",

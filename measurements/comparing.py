@@ -1,0 +1,390 @@
+"""Runs side by side, read from the rows: what was set, what came of it, and what differs.
+
+A run that is not done has no value here: it takes part in no test.
+"""
+
+from __future__ import annotations
+
+import string
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import OuterRef, Subquery
+from django.db.models.functions import JSONObject
+
+from measurements import comparison, envelope, latency
+from measurements.comparison import Difference, Estimate
+from measurements.models import Calibration, PowerSample, Run
+
+MOST = 12
+LETTERS = string.ascii_uppercase
+TRACE_POINTS = 500
+MOST_READ = 3000
+"""Samples of one run that are read for its line in the overlay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text, or a number with half of its 95 % interval; None: not known, for `reason`."""
+
+    value: str | float | None
+    half_width: float | None = None
+    reason: str = "It was not measured."
+
+    @property
+    def is_text(self) -> bool:
+        return isinstance(self.value, str)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One property of all runs; `unit` is "energy" for an energy per request, "" for texts."""
+
+    label: str
+    unit: str
+    cells: tuple[Cell, ...]
+    versus: tuple[Difference | None, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        return len({cell.value for cell in self.cells}) > 1
+
+    @property
+    def pairs(self) -> list[tuple[Cell, Difference | None]]:
+        return list(zip(self.cells, self.versus or (None,) * len(self.cells), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One run of the comparison and what it is called in it."""
+
+    letter: str
+    run: Run
+    latency_ms: np.ndarray
+    calibration: Calibration | None
+
+    @property
+    def name(self) -> str:
+        trial = self.run.in_sweep
+        what = str(self.run.network) if self.run.network else str(self.run)
+        return f"{what}, trial {trial['number']}" if trial else what
+
+    @property
+    def energy(self) -> Estimate:
+        """Busy energy per request; of an imported log, which has none, the at-rate one."""
+        if self.run.origin == Run.Origin.IMPORTED_LOG:
+            return _known(self.run, "at_rate_energy_j", "at_rate_half_width_j")
+        return _known(self.run, "busy_energy_j", "busy_half_width_j")
+
+
+def runs(ids: Sequence[uuid.UUID]) -> list[Run]:
+    """Those of `ids` that exist, in that order, with the sweep that asked for each."""
+    trial = Run.objects.filter(pk=OuterRef("pk"), trial_run__isnull=False)
+    told = JSONObject(
+        sweep="trial_run__trial__sweep",
+        name="trial_run__trial__sweep__name",
+        number="trial_run__trial__number",
+        slo_ms="trial_run__trial__sweep__slo_ms",
+        statistic="trial_run__trial__sweep__slo_statistic",
+    )
+    link = trial.order_by("trial_run").annotate(told=told).values("told")[:1]
+    found = Run.objects.select_related("device", "network", "request_log", "trace")
+    rows = found.prefetch_related("phases").annotate(in_sweep=Subquery(link)).in_bulk(ids)
+    return [rows[key] for key in ids if key in rows]
+
+
+def sides(found: Sequence[Run]) -> list[Side]:
+    devices = {run.device_id for run in found if run.device_id}
+    calibrations = list(Calibration.objects.standing().filter(device__in=devices))
+    return [
+        Side(LETTERS[number], run, _latency_ms(run), _calibration(run, calibrations))
+        for number, run in enumerate(found)
+    ]
+
+
+def settings(shown: Sequence[Side]) -> list[Row]:
+    """What was asked of each run."""
+    return [Row(label, unit, tuple(Cell(of(side)) for side in shown)) for label, unit, of in _ASKED]
+
+
+def versions(shown: Sequence[Side]) -> list[Row]:
+    """On what, with what and by which definitions each run was made."""
+    software = sorted({name for side in shown for name in _software(side.run)})
+    rows = [Row(label, "", tuple(Cell(of(side)) for side in shown)) for label, of in _MADE_BY]
+    rows += [
+        Row(name, "", tuple(Cell(_software(side.run).get(name, "not stated")) for side in shown))
+        for name in software
+    ]
+    return rows
+
+
+def results(shown: Sequence[Side], baseline: int) -> list[Row]:
+    """What came of each run; the tested ones with their difference from the baseline."""
+    rows = [
+        _tested("Busy energy per request", "energy", [_busy(side) for side in shown], baseline),
+        _tested("At-rate energy per request", "energy", [_at_rate(one) for one in shown], baseline),
+        _tested("Mean latency", "ms", [latency.mean(one.latency_ms) for one in shown], baseline),
+    ]
+    for q, name in ((0.5, "Median latency"), (0.95, "p95 latency"), (0.99, "p99 latency")):
+        estimates = [latency.percentile(side.latency_ms, q) for side in shown]
+        rows.append(_tested(name, "ms", estimates, baseline))
+    rows += [
+        Row(label, unit, tuple(Cell(_done(side.run, column)) for side in shown))
+        for label, unit, column in _MEASURED
+    ]
+    return [*rows, *_rail_powers(shown)]
+
+
+def unlike(shown: Sequence[Side]) -> list[str]:
+    """In what the runs differ that a comparison should hold alike, in words."""
+    found = []
+    for label, of in _LIKE:
+        values = [of(side) for side in shown]
+        if len(set(values)) > 1:
+            listed = ", ".join(dict.fromkeys(str(value) for value in values))
+            found.append(f"{label}: {listed}")
+    return found
+
+
+def sentences(shown: Sequence[Side], baseline: int, rows: Sequence[Row]) -> list[str]:
+    """What each other run does beside the baseline, in energy and in p95."""
+    energy = [side.energy for side in shown]
+    against = _tested("", "energy", energy, baseline).versus
+    p95 = next(row.versus for row in rows if row.label == "p95 latency")
+    base = shown[baseline].letter
+    told = []
+    for number, side in enumerate(shown):
+        if number == baseline:
+            continue
+        words, slower = against[number], p95[number]
+        text = f"{side.letter} against {base}: energy per request: {words.words() if words else ''}"
+        if slower is not None and slower.ratio is not None:
+            text += f"; p95 latency: {slower.words(('takes', 'takes'))}"
+        told.append(f"{text}.")
+    return told
+
+
+def overlay(shown: Sequence[Side]) -> dict[uuid.UUID, tuple[list[float], list[float | None]]]:
+    """(seconds from the start of serving, total power in W) of each run, in one query."""
+    queries = [_few_samples(side.run) for side in shown]
+    rows = queries[0].union(*queries[1:], all=True) if len(queries) > 1 else queries[0]
+    columns: dict[uuid.UUID, list[tuple[int, float | None]]] = {side.run.pk: [] for side in shown}
+    for run, t_us, total_w in rows:
+        columns[run].append((t_us, total_w))
+    return {side.run.pk: _line(side.run, sorted(columns[side.run.pk])) for side in shown}
+
+
+def csv_rows(shown: Sequence[Side], tables: Sequence[Sequence[Row]]) -> Iterable[list[object]]:
+    yield ["property", "unit", *(f"{side.letter}" for side in shown),
+           *(f"{side.letter} half_width_95" for side in shown),
+           *(f"{side.letter} over baseline" for side in shown),
+           *(f"{side.letter} verdict" for side in shown)]  # fmt: skip
+    for row in (row for table in tables for row in table):
+        unit = "J per request" if row.unit == "energy" else row.unit
+        versus = row.versus or (None,) * len(shown)
+        yield [row.label, unit, *(cell.value for cell in row.cells),
+               *(cell.half_width for cell in row.cells),
+               *(one.ratio if one else None for one in versus),
+               *(one.words() if one else None for one in versus)]  # fmt: skip
+
+
+def _tested(label: str, unit: str, estimates: Sequence[Estimate], baseline: int) -> Row:
+    others = [one for number, one in enumerate(estimates) if number != baseline]
+    versus: list[Difference | None] = list(comparison.against(estimates[baseline], others))
+    versus.insert(baseline, None)
+    cells = tuple(Cell(one.value, one.half_width) for one in estimates)
+    return Row(label, unit, cells, tuple(versus))
+
+
+def _rail_powers(shown: Sequence[Side]) -> list[Row]:
+    """Mean power of each rail over the measured window."""
+    names = list(dict.fromkeys(name for side in shown for name in side.run.rails))
+    return [
+        Row(f"{name}, mean power", "W", tuple(Cell(_rail_w(side.run, name)) for side in shown))
+        for name in names
+    ]
+
+
+def _rail_w(run: Run, name: str) -> float | None:
+    """The rail's share of busy energy is its share of the mean power."""
+    if name not in run.rails or run.state != Run.State.DONE or not run.mean_power_w:
+        return None
+    for rails_j, whole_j in (
+        (run.rail_busy_energy_j, run.busy_energy_j),
+        (run.rail_at_rate_energy_j, run.at_rate_energy_j),
+    ):
+        if rails_j and whole_j and rails_j[run.rails.index(name)] is not None:
+            return run.mean_power_w * float(rails_j[run.rails.index(name)]) / whole_j
+    return None
+
+
+def _few_samples(run: Run) -> Any:
+    """About `TRACE_POINTS` of its samples, at the level that its length asks for."""
+    expected = 1e3 * (run.board_s or 0.0) / max(1, run.sample_interval_ms)
+    samples = PowerSample.objects.filter(run=run)
+    level = 0
+    while expected > envelope.SHORT and expected / envelope.stretch(level) > TRACE_POINTS / 3:
+        level += 1
+    if level:
+        levels = range(min(level, envelope.LEVELS), envelope.LEVELS + 1)
+        samples = samples.filter(level__in=levels)
+    return samples.order_by("t_us").values_list("run_id", "t_us", "total_w")[:MOST_READ]
+
+
+def _line(
+    run: Run, samples: Sequence[tuple[int, float | None]]
+) -> tuple[list[float], list[float | None]]:
+    serve_s = next((phase.start_s for phase in run.phases.all() if phase.name == "serve"), 0.0)
+    step = max(1, -(-len(samples) // TRACE_POINTS))
+    kept = samples[::step]
+    return [t_us / 1e6 - serve_s for t_us, _ in kept], [total_w for _, total_w in kept]
+
+
+def _latency_ms(run: Run) -> np.ndarray:
+    """Shape (requests,); empty without a log, or where the run is not valid."""
+    if run.state != Run.State.DONE:
+        return np.zeros(0)
+    try:
+        log = run.request_log
+    except ObjectDoesNotExist:
+        return np.zeros(0)
+    return 1e3 * (np.array(log.end_s) - np.array(log.arrival_s))
+
+
+def _calibration(run: Run, known: Sequence[Calibration]) -> Calibration | None:
+    """The one that held when its board took it; as `Calibration.of_run`, without a query."""
+    when = run.claimed_at or run.finished_at
+    held = [
+        one
+        for one in known
+        if when and one.device_id == run.device_id and one.valid_from <= when < one.valid_until
+    ]
+    return max(held, key=lambda one: (one.valid_from, one.pk), default=None)
+
+
+def _known(run: Run, value: str, half_width: str) -> Estimate:
+    if run.state != Run.State.DONE:
+        return Estimate(None)
+    return Estimate(getattr(run, value), getattr(run, half_width))
+
+
+def _busy(side: Side) -> Estimate:
+    return _known(side.run, "busy_energy_j", "busy_half_width_j")
+
+
+def _at_rate(side: Side) -> Estimate:
+    return _known(side.run, "at_rate_energy_j", "at_rate_half_width_j")
+
+
+def _done(run: Run, column: str) -> float | None:
+    return getattr(run, column) if run.state == Run.State.DONE else None
+
+
+def _software(run: Run) -> dict[str, str]:
+    found: dict[str, str] = run.manifest.get("board", {}).get("software", {})
+    return found
+
+
+def _clock(column: str) -> Callable[[Side], str]:
+    """The limit that was asked; "as found" where nothing was."""
+
+    def text(side: Side) -> str:
+        value = getattr(side.run, column)
+        if side.run.origin == Run.Origin.IMPORTED_LOG:
+            return "a log does not say"
+        return "as found" if value is None else f"{value / 1e6:.2f}".rstrip("0").rstrip(".")
+
+    return text
+
+
+def _slo(side: Side) -> str:
+    told = side.run.in_sweep
+    if not told or told["slo_ms"] is None:
+        return "none"
+    return f"{told['statistic']} ≤ {told['slo_ms']:g} ms"
+
+
+def _arrivals(side: Side) -> str:
+    run = side.run
+    if run.origin == Run.Origin.IMPORTED_LOG:
+        return "a log does not say"
+    rate = f" at {run.rate_hz:g} a second" if run.rate_hz else ""
+    return f"{run.get_arrivals_display()}{rate}{f', {run.trace}' if run.trace else ''}"
+
+
+def _stopping(side: Side) -> str:
+    percent = side.run.half_width_percent
+    return "fixed requests" if percent is None else f"energy known to ± {percent:g} %"
+
+
+def _board(key: str) -> Callable[[Side], str]:
+    return lambda side: str(side.run.manifest.get("board", {}).get(key) or "not stated")
+
+
+def _manifest(key: str) -> Callable[[Side], str]:
+    return lambda side: str(side.run.manifest.get(key) or "not stated")
+
+
+def _provenance(side: Side) -> str:
+    """As the device was when it measured: "real", "emulated", "replay", "host"."""
+    if side.run.device is None:
+        return "imported log"
+    told = side.run.manifest.get("board", {}).get("provenance")
+    return str(told or side.run.device.provenance)
+
+
+def _calibrated(side: Side) -> str:
+    return f"of {side.calibration.made_at:%Y-%m-%d}" if side.calibration else "none"
+
+
+_ASKED: tuple[tuple[str, str, Callable[[Side], str]], ...] = (
+    ("Network", "", lambda side: str(side.run.network or "not stated")),
+    ("Device", "", lambda side: str(side.run.device or "not stated")),
+    ("Batch size", "", lambda side: str(side.run.batch_size or "not stated")),
+    ("GPU min", "MHz", _clock("gpu_min_hz")),
+    ("GPU max", "MHz", _clock("gpu_max_hz")),
+    ("Memory clock", "MHz", _clock("emc_hz")),
+    ("CPU clock", "MHz", _clock("cpu_hz")),
+    ("Arrivals", "", _arrivals),
+    ("Latency limit (SLO)", "", _slo),
+    ("Requests asked", "", lambda side: str(side.run.requests_asked)),
+    ("Ends by", "", _stopping),
+    ("Sampled every", "ms", lambda side: str(side.run.sample_interval_ms)),
+    ("Seed", "", lambda side: str(side.run.seed)),
+)
+_MADE_BY: tuple[tuple[str, Callable[[Side], str]], ...] = (
+    ("Provenance", _provenance),
+    ("Board", _board("model")),
+    ("L4T", _board("l4t")),
+    ("JetPack", _board("jetpack")),
+    ("Load", _manifest("load")),
+    ("Definitions version", _manifest("definitions")),
+    ("Calibration", _calibrated),
+    ("Rails of the total", lambda side: " + ".join(side.run.total_of) or "not known"),
+)
+_MEASURED = (
+    ("Mean power", "W", "mean_power_w"),
+    ("Idle power", "W", "idle_power_w"),
+    ("Hottest zone", "°C", "temp_max_c"),
+    ("At its start", "°C", "temp_before_c"),
+    ("Requests served", "", "requests_served"),
+    ("Board time", "s", "board_s"),
+)
+_LIKE: tuple[tuple[str, Callable[[Side], str]], ...] = (
+    ("Network", lambda side: str(side.run.network or "not stated")),
+    ("Provenance", _provenance),
+    ("Device", lambda side: str(side.run.device or "not stated")),
+    ("Batch size", lambda side: str(side.run.batch_size or "not stated")),
+    ("Arrivals", _arrivals),
+    ("Latency limit", _slo),
+    ("Sampled every (ms)", lambda side: str(side.run.sample_interval_ms)),
+    ("Sampler", lambda side: _software(side.run).get("sampler", "not stated")),
+    ("Load", _manifest("load")),
+    ("Calibration", _calibrated),
+    ("Definitions version", _manifest("definitions")),
+    ("Rails of the total", lambda side: " + ".join(side.run.total_of) or "not known"),
+)
