@@ -11,7 +11,8 @@ from measurements.models import AuditEntry, Run
 from tuning import launching, tasks
 from tuning.models import CpuPhase, CpuTrial, CpuTrialRun, Sweep, SweepAxis, TrialRun
 
-ASKED_ANEW = ("name", "objective", "slo_statistic", "slo_ms", "strategy", "budget_trials")
+ASKED_ANEW = ("name", "objective", "goal", "slo_statistic", "slo_ms", "strategy", "budget_trials",
+              "pays_over_requests")  # fmt: skip
 
 
 @transaction.atomic
@@ -30,6 +31,7 @@ def fork(source: Sweep, cleaned: dict[str, Any], *, by: AbstractUser) -> Sweep:
         created_by=by,
     )
     sweep.others.set(source.others.all())
+    sweep.earlier.set(source.earlier.all())
     SweepAxis.objects.bulk_create(
         SweepAxis(sweep=sweep, position=axis.position, name=axis.name, values=axis.values)
         for axis in source.axes.all()

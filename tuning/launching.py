@@ -14,7 +14,7 @@ from tuning.space import Axis
 
 COPIED = ("device", "network", "objective", "slo_statistic", "slo_ms", "arrivals", "rate_hz",
           "trace", "requests", "half_width_percent", "sample_interval_ms", "strategy", "seed",
-          "budget_trials")  # fmt: skip
+          "budget_trials", "goal", "pays_over_requests")  # fmt: skip
 
 
 @transaction.atomic
@@ -28,6 +28,7 @@ def launch(cleaned: dict[str, Any], axes: list[Axis], *, by: AbstractUser) -> Sw
         **{field: cleaned[field] for field in COPIED},
     )
     sweep.others.set(cleaned.get("also_on", ()))
+    sweep.earlier.set(cleaned.get("earlier", ()))
     SweepAxis.objects.bulk_create(
         SweepAxis(sweep=sweep, position=position, name=axis.name, values=list(axis.values))
         for position, axis in enumerate(axes)
@@ -48,6 +49,7 @@ def settings_of(sweep: Sweep) -> dict[str, Any]:
     return settings | {
         "name": sweep.name,
         "also_on": [device.pk for device in sweep.others.all()],
+        "earlier": [sweep.pk for sweep in sweep.earlier.all()],
         "batch_sizes": values.get("batch_size", [1]),
         "budget_minutes": minutes,
     }

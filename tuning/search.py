@@ -9,8 +9,10 @@ from __future__ import annotations
 from django.db import transaction
 
 from measurements.models import Device, Run
-from tuning import cpu_search, measuring, strategies
+from tuning import cpu_search, measuring, optimizer, search_cost, strategies
 from tuning.measuring import OBSERVE, seed_of
+from tuning.paying import Prospect, stop_because
+from tuning.questions import Question
 
 from .models import CpuTrialRun, Sweep, Trial, TrialRun
 from .models.steps import Step
@@ -93,7 +95,9 @@ def _ask(sweep: Sweep, device: Device) -> bool:
     because, point = sweep.spent_budget(), None
     failed = sweep.trials.given_up_in_a_row() >= FAILURES_IN_A_ROW
     if not failed and not because:
-        point = strategies.ask(sweep.strategy, sweep.question())
+        question = sweep.question()
+        because = _pays_no_longer(sweep, question)
+        point = None if because else strategies.ask(sweep.strategy, question)
     if point is not None:
         trial = sweep.trials.create(number=sweep.trials.count() + 1, values=list(point))
         _measure(trial, device)
@@ -105,6 +109,18 @@ def _ask(sweep: Sweep, device: Device) -> bool:
     else:
         sweep.finish(because or "Every point of the space has been measured.")
     return False
+
+
+def _pays_no_longer(sweep: Sweep, question: Question) -> str:
+    """That the next measurement costs more than it is expected to save, in words, or nothing."""
+    if sweep.pays_over_requests is None:
+        return ""
+    cost_j, prospect = search_cost.of(sweep).each_j, None
+    if cost_j is not None:
+        gain_j = optimizer.expected_gain_j(question)
+        prospect = Prospect(gain_j, sweep.pays_over_requests, cost_j)
+    sweep.expect(prospect)
+    return stop_because(prospect, measured=len(question.measured))
 
 
 def _measure(trial: Trial, device: Device) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from measurements.models import ArrivalTrace, Device, Network, Pack, Run
 from measurements.models.runs import POINT_FIELDS
+from tuning.paying import Prospect
 from tuning.questions import Observation, Question
 from tuning.space import Axis, Space
 
@@ -42,6 +44,11 @@ class Sweep(models.Model):
     class Objective(models.TextChoices):
         BUSY = "busy", "busy energy per request"
         AT_RATE = "at_rate", "at-rate energy per request"
+
+    class GoalChoice(models.TextChoices):
+        ENERGY = "energy", "least energy"
+        ENERGY_DELAY = "energy_delay", "least energy × latency"
+        PARETO = "pareto", "the front of energy against latency"
 
     class SloStatistic(models.TextChoices):
         MEAN = "mean", "mean"
@@ -75,6 +82,10 @@ class Sweep(models.Model):
     )
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="sweeps")
     objective = models.CharField(max_length=10, choices=Objective, default=Objective.BUSY)
+    goal = models.CharField(max_length=12, choices=GoalChoice, default=GoalChoice.ENERGY)
+    earlier = models.ManyToManyField(
+        "self", symmetrical=False, related_name="later", help_text="What its model starts from"
+    )
     slo_statistic = models.CharField(max_length=5, choices=SloStatistic, default=SloStatistic.P95)
     slo_ms = models.FloatField(null=True, help_text="NULL: no limit")
     arrivals = models.CharField(
@@ -93,6 +104,13 @@ class Sweep(models.Model):
     seed = models.BigIntegerField(default=0)
     budget_trials = models.PositiveIntegerField()
     budget_board_s = models.FloatField(null=True, help_text="NULL: no limit")
+    pays_over_requests = models.BigIntegerField(
+        null=True, help_text="It ends once measuring costs more than it saves on so many"
+    )
+    gain_j = models.FloatField(
+        null=True, help_text="What the next measurement was last expected to save, per request"
+    )
+    next_cost_j = models.FloatField(null=True, help_text="What it was expected to draw")
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
     ended_because = models.CharField(max_length=300, blank=True)
     created_by = models.ForeignKey(
@@ -119,6 +137,16 @@ class Sweep(models.Model):
                 condition=Q(arrivals="trace", trace__isnull=False)
                 | (~Q(arrivals="trace") & Q(trace__isnull=True)),
                 name="sweep_has_the_trace_that_it_replays",
+            ),
+            models.CheckConstraint(
+                condition=Q(pays_over_requests__isnull=True)
+                | Q(pays_over_requests__gt=0, strategy__in=["polyweb", "cbo"], goal="energy"),
+                name="sweep_pays_by_a_model_of_energy",
+            ),
+            models.CheckConstraint(
+                condition=(Q(gain_j__isnull=True) | Q(gain_j__gte=0))
+                & (Q(next_cost_j__isnull=True) | Q(next_cost_j__gte=0)),
+                name="sweep_prospect_not_negative",
             ),
             models.CheckConstraint(
                 condition=~Q(objective="at_rate") | ~Q(arrivals="back_to_back"),
@@ -273,14 +301,37 @@ class Sweep(models.Model):
                 "A reviewer can withdraw the approval on its review page."
             )
 
-    def extend(self, *, trials: int, board_s: float | None = None) -> bool:
+    @property
+    def prospect(self) -> Prospect | None:
+        """What its next measurement was last expected to save and to cost; None: not asked."""
+        if self.pays_over_requests is None or self.next_cost_j is None:
+            return None
+        gain_j = math.inf if self.gain_j is None else self.gain_j
+        return Prospect(gain_j, self.pays_over_requests, self.next_cost_j)
+
+    def expect(self, prospect: Prospect | None) -> None:
+        """Note for its page what the next measurement promises."""
+        known = prospect is not None and math.isfinite(prospect.gain_j)
+        self.gain_j = prospect.gain_j if prospect and known else None
+        self.next_cost_j = prospect.cost_j if prospect else None
+        self.save(update_fields=["gain_j", "next_cost_j"])
+
+    def extend(
+        self, *, trials: int, board_s: float | None = None, pays_over_requests: int | None = None
+    ) -> bool:
         """More budget; a sweep that has ended, except by failing, goes on with it.
+
+        `pays_over_requests` takes the place of what was said before; None: the budget alone
+        ends it.
 
         Raises:
             Frozen: Its result is approved.
         """
         self.refuse_if_frozen()
-        more = {"budget_trials": models.F("budget_trials") + trials}
+        more: dict[str, Any] = {
+            "budget_trials": models.F("budget_trials") + trials,
+            "pays_over_requests": pays_over_requests,
+        }
         if board_s is not None:
             more["budget_board_s"] = models.F("budget_board_s") + board_s
         if self.pack_id:
