@@ -37,12 +37,14 @@ class Saving:
     """The share of the default's energy that the best point saves at its batch size.
 
     `is_paired`: from a verification in mirrored blocks, not from single trials.
+    `default_j`: J per request at the default clocks, as measured beside it.
     """
 
     share: float
     low: float | None
     high: float | None
     is_paired: bool
+    default_j: float | None = None
 
     @property
     def is_saving(self) -> bool:
@@ -72,7 +74,7 @@ def saving(sweep: Sweep, best: results.Result | None) -> Saving | None:
         return None
     width = found.half_width
     ends = (None, None) if width is None else (found.share - width, found.share + width)
-    return Saving(found.share, *ends, is_paired=False)
+    return Saving(found.share, *ends, is_paired=False, default_j=default.energy_j)
 
 
 def of(sweep: Sweep, measured: Iterable[results.Result]) -> dict[int, Baseline]:
@@ -123,7 +125,9 @@ def _paired(pairs: list[_Pair]) -> Saving | None:
         found = verification.saving([pair.measured for pair in pairs], against=Arm.DEFAULT)
     except TooFewPairs:
         return None
-    return Saving(found.value, found.low, found.high, is_paired=True)
+    default_j = [one.measured.energy_j for one in pairs if one.measured.arm is Arm.DEFAULT]
+    mean_j = math.fsum(default_j) / len(default_j)
+    return Saving(found.value, found.low, found.high, is_paired=True, default_j=mean_j)
 
 
 def _mean(batch_size: int, runs: list[Measured]) -> Baseline:

@@ -15,7 +15,7 @@ from measurements.figures import figure
 from tuning.baselines import Baseline
 from tuning.figure_tables import of_results
 from tuning.heat_maps import HeatMap, heat_maps
-from tuning.results import Result
+from tuning.results import Result, non_dominated
 from tuning.wording import Question, hover, known_energy, three_digits
 from tuning.zero_line import EnergyScale, scale_for
 
@@ -82,7 +82,7 @@ def energy_against_latency(
         inside = [result for result in known if result.meets_slo and result.batch_size == size]
         symbol = SYMBOLS.get(size, "circle")
         drawn.add_trace(_points(inside, f"batch {size}", symbol, "--accent", unit, question))
-    best = min((result for result in known if result.meets_slo), key=known_energy, default=None)
+    best = min((result for result in known if result.meets_slo), key=question.cost, default=None)
     if best is not None:
         drawn.add_trace(_ring(best, unit))
     return drawn
@@ -90,11 +90,7 @@ def energy_against_latency(
 
 def pareto_front(results: Iterable[Result]) -> list[Result]:
     """Those results that no other beats in both latency and energy, by rising latency."""
-    front: list[Result] = []
-    for result in sorted(results, key=lambda one: (one.latency_ms or 0.0, known_energy(one))):
-        if not front or known_energy(result) < known_energy(front[-1]):
-            front.append(result)
-    return front
+    return non_dominated(results)
 
 
 def _range(values: Sequence[float]) -> dict[str, object]:

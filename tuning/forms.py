@@ -33,13 +33,50 @@ STRATEGY_LABELS = {
 }
 
 
+WITH_MODEL = ("polyweb", "cbo")
+"""Strategies that can say what the next measurement is expected to save."""
+
+
+def goal_field() -> forms.TypedChoiceField:
+    return forms.TypedChoiceField(
+        choices=Sweep.GoalChoice,
+        required=False,
+        empty_value=Sweep.GoalChoice.ENERGY,
+        initial=Sweep.GoalChoice.ENERGY,
+        label="Look for",
+    )
+
+
+def pays_over_field() -> forms.IntegerField:
+    return forms.IntegerField(
+        min_value=1,
+        max_value=10**15,
+        required=False,
+        label="This result will serve about, requests",
+        help_text="Then the search also ends once the next measurement is expected to save less "
+        "on so many than it draws. Empty: only the budget ends it.",
+    )
+
+
+def why_it_cannot_pay(cleaned: dict[str, Any]) -> str:
+    """Why the rule of `tuning.paying` cannot hold for what was chosen; empty if it can."""
+    if not cleaned.get("pays_over_requests"):
+        return ""
+    if cleaned.get("strategy") not in WITH_MODEL:
+        return "Only a strategy with a model knows what a measurement may save."
+    if cleaned.get("goal") not in ("", None, Sweep.GoalChoice.ENERGY):
+        return "Joules saved can be told only where the least energy is looked for."
+    return ""
+
+
 class LaunchForm(forms.Form):
     name = forms.CharField(max_length=120, required=False, label="Name")
     network = forms.ModelChoiceField(
         Network.objects.order_by("flops_per_item"), empty_label=None, label="Network"
     )
+    goal = goal_field()
     objective = forms.ChoiceField(
-        choices=Sweep.Objective, initial=Sweep.Objective.BUSY, label="Minimise"
+        choices=Sweep.Objective, initial=Sweep.Objective.BUSY, label="Energy counted"
     )
     arrivals = forms.ChoiceField(
         choices=Run.ArrivalsKind, initial=Run.ArrivalsKind.BACK_TO_BACK, label="Requests arrive"
@@ -105,6 +142,14 @@ class LaunchForm(forms.Form):
     budget_minutes = forms.FloatField(
         min_value=0.1, required=False, label="Board minutes at most", help_text="Empty: no limit."
     )
+    pays_over_requests = pays_over_field()
+    earlier = forms.ModelMultipleChoiceField(
+        Sweep.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        label="Start from",
+        error_messages={"invalid_choice": "%(value)s is no sweep to start from here."},
+    )
     seed = forms.IntegerField(min_value=0, max_value=2**31 - 1, initial=1, label="Seed")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -115,6 +160,7 @@ class LaunchForm(forms.Form):
         self.chosen_network: Network | None = self._chosen("network")
         if self.chosen_device is not None:
             self.fields["also_on"].queryset = self.chosen_device.twins()
+        self._offer_earlier()
         self.knobs = knobs.knobs_of(self.chosen_device)
         for knob in self.knobs:
             self.fields.update(knob.fields)
@@ -182,6 +228,10 @@ class LaunchForm(forms.Form):
         self._check_requests(cleaned)
         self._check_knobs(cleaned)
         self._check_size(cleaned)
+        if why := why_it_cannot_pay(cleaned):
+            self.add_error("pays_over_requests", why)
+        if cleaned.get("earlier") and cleaned.get("strategy") != Sweep.Strategy.POLYWEB:
+            self.add_error("earlier", "Only the strategy polyweb starts from earlier sweeps.")
         return cleaned
 
     def _check_load(self, cleaned: dict[str, Any]) -> None:
@@ -281,6 +331,11 @@ class LaunchForm(forms.Form):
         )
         if not self.is_bound and self._chosen("network") is None:
             self.initial["network"] = field.queryset.first()
+
+    def _offer_earlier(self) -> None:
+        """Ended sweeps that measured something, the likest first: of this network, this kind."""
+        device, network = self.chosen_device, self.chosen_network
+        self.fields["earlier"].queryset = Sweep.objects.to_start_from(device, network)
 
     def _say_what_each_field_refused(self) -> None:
         stranger = "%(value)s is not a clock of this device."

@@ -10,7 +10,7 @@ import numpy as np
 from tuning.forecast import Forecast
 from tuning.results import Result
 from tuning.space import Axis, Space
-from tuning.wording import SHORT, Question, clock_mhz, hover, known_energy, three_digits
+from tuning.wording import SHORT, Question, clock_mhz, hover, three_digits
 
 AS_FOUND = "as found"
 LIKELY = 0.5
@@ -98,13 +98,13 @@ class Predicted:
         return "<br>".join([*lines, *_knobs(self.point)])
 
 
-def measured(results: Sequence[Result], plane: Plane) -> list[Cell]:
-    """The best result of each place: feasible before infeasible, then by energy."""
+def measured(results: Sequence[Result], plane: Plane, question: Question) -> list[Cell]:
+    """The best result of each place: feasible before infeasible, then by what the goal counts."""
     found: dict[tuple[int, int], list[Result]] = {}
     for result in results:
         found.setdefault(plane.place(result.point), []).append(result)
     return [
-        Cell(*place, min(of, key=lambda one: (not one.meets_slo, known_energy(one))), len(of))
+        Cell(*place, min(of, key=lambda one: (not one.meets_slo, question.cost(one))), len(of))
         for place, of in found.items()
     ]
 

@@ -108,7 +108,7 @@ def heat_maps(
         SHORT.get(axis.name, axis.name) for axis in facets(space) if axis.name not in only
     )
     shown = [r for r in results if all(r.point.get(n) == v for n, v in only.items())]
-    cells = {size: _of_size(shown, size, plane) for size in _sizes(space)}
+    cells = {size: _of_size(shown, size, plane, question) for size in _sizes(space)}
     guesses: dict[int, list[Predicted]] = {size: [] for size in cells}
     if forecast is not None:
         for size, of_size in cells.items():
@@ -135,8 +135,9 @@ def _sizes(space: Space) -> tuple[int, ...]:
     return next((axis.values for axis in space.axes if axis.name == "batch_size"), (1,))
 
 
-def _of_size(results: Sequence[Result], size: int, plane: Plane) -> list[Cell]:
-    return heat_cells.measured([r for r in results if r.batch_size == size], plane)
+def _of_size(results: Sequence[Result], size: int, plane: Plane, question: Question) -> list[Cell]:
+    of_size = [result for result in results if result.batch_size == size]
+    return heat_cells.measured(of_size, plane, question)
 
 
 def _look(
@@ -153,7 +154,7 @@ def _look(
         scale.value(g.energy_j, g.point.get("batch_size", 1)) for g in guesses if g.is_likely
     ]
     limits = _limits([value for value in values if value is not None])
-    return _Look(plane, question, scale, limits, min(feasible, key=known_energy, default=None))
+    return _Look(plane, question, scale, limits, min(feasible, key=question.cost, default=None))
 
 
 def _heat_map(

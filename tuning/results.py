@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ from django.db.models import (
 from django.urls import reverse
 
 from measurements.models import Run
+from measurements.units import JOULE
 
 from .models import CpuTrialRun, Sweep, Trial, TrialRun
 from .models.progress import beside_fixed_s
@@ -54,6 +56,8 @@ class Result:
     board_s: float | None
     device: str = ""
     taken_over: bool = False
+    precision_percent: float | None = None
+    """How well its run was asked to know the energy; None: it had a fixed length."""
 
     @property
     def url(self) -> str:
@@ -71,6 +75,14 @@ class Result:
     @property
     def batch_size(self) -> int:
         return self.point.get("batch_size", 1)
+
+    @property
+    def energy_text(self) -> str:
+        return "unknown" if self.energy_j is None else JOULE.text(self.energy_j)
+
+    @property
+    def latency_text(self) -> str:
+        return "unknown" if self.latency_ms is None else f"{self.latency_ms:.3g} ms"
 
     @property
     def state_label(self) -> str:
@@ -159,6 +171,7 @@ def rows(sweep: Sweep, found: QuerySet[TrialRun], names: tuple[str, ...]) -> lis
         "trial__number", "trial__state", "run_id", "run__state", "trial__values",
         "energy_j", "half_width_j", "latency_ms", "upper_ms", "meets_slo",
         "run__mean_power_w", "run__board_s", "run__device__name", "trial__taken_over",
+        "run__half_width_percent",
     )  # fmt: skip
     return [
         Result(number, state, run, run_state, dict(zip(names, values, strict=True)), *rest)
@@ -167,9 +180,30 @@ def rows(sweep: Sweep, found: QuerySet[TrialRun], names: tuple[str, ...]) -> lis
 
 
 def best(sweep: Sweep, names: tuple[str, ...]) -> Result | None:
-    """The measured point with the least energy per request among those that meet the SLO."""
-    feasible = measured(sweep).filter(meets_slo=True).order_by("energy_j", "trial__number")[:1]
-    return next(iter(rows(sweep, feasible, names)), None)
+    """The measured point that the sweep's goal ranks first among those that meet the SLO.
+
+    Of a front it is the knee, the least energy x latency, where one percent less energy
+    costs one percent more latency.
+    """
+    only_energy = sweep.goal == Sweep.GoalChoice.ENERGY
+    cost = F("energy_j") if only_energy else F("energy_j") * F("latency_ms")
+    feasible = measured(sweep).annotate(cost=cost).filter(meets_slo=True, cost__isnull=False)
+    return next(iter(rows(sweep, feasible.order_by("cost", "trial__number")[:1], names)), None)
+
+
+def front(found: Iterable[Result]) -> list[Result]:
+    """Those within the SLO that no other beats in both latency and energy, the fastest first."""
+    known = [one for one in found if one.meets_slo and one.is_measured and one.latency_ms]
+    return non_dominated(known)
+
+
+def non_dominated(found: Iterable[Result]) -> list[Result]:
+    """Those of known energy and latency that no other beats in both, by rising latency."""
+    best: list[Result] = []
+    for one in sorted(found, key=lambda one: (one.latency_ms or 0.0, one.energy_j or 0.0)):
+        if not best or (one.energy_j or 0.0) < (best[-1].energy_j or 0.0):
+            best.append(one)
+    return best
 
 
 def best_of(sweep: Sweep) -> Result | None:

@@ -30,16 +30,24 @@ def cancel(sweep: Sweep, *, by: AbstractUser) -> bool:
 
 
 @transaction.atomic
-def extend(sweep: Sweep, *, trials: int, board_s: float | None, by: AbstractUser) -> bool:
-    """More budget.
+def extend(
+    sweep: Sweep,
+    *,
+    trials: int,
+    board_s: float | None,
+    by: AbstractUser,
+    pays_over_requests: int | None = None,
+) -> bool:
+    """More budget; see `Sweep.extend`.
 
     Raises:
         Frozen: Its result is approved.
     """
-    if not sweep.extend(trials=trials, board_s=board_s):
+    more = {"trials": trials, "board_s": board_s, "pays_over_requests": pays_over_requests}
+    if not sweep.extend(**more):
         return False
     tasks.advance.delay_on_commit(sweep.pk)
-    return _noted(sweep, "extended", by, trials=trials, board_s=board_s)
+    return _noted(sweep, "extended", by, **more)
 
 
 def _noted(sweep: Sweep, verb: str, by: AbstractUser, **details: object) -> bool:

@@ -8,7 +8,15 @@ from django import forms
 
 from measurements.models import Run
 from measurements.statistics import fewest_for_upper_bound
-from tuning.forms import MOST_POINTS, QUANTILES, STRATEGY_LABELS
+from tuning.forms import (
+    MOST_POINTS,
+    QUANTILES,
+    STRATEGY_LABELS,
+    WITH_MODEL,
+    goal_field,
+    pays_over_field,
+    why_it_cannot_pay,
+)
 from tuning.models import Sweep
 from tuning.strategies import STRATEGIES
 
@@ -18,11 +26,15 @@ class ExtendForm(forms.Form):
         min_value=0, max_value=MOST_POINTS, initial=8, label="More trials at most"
     )
     minutes = forms.FloatField(min_value=0.1, required=False, label="More board minutes")
+    pays_over_requests = pays_over_field()
 
     def __init__(self, *args: Any, sweep: Sweep, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)
+        self.initial["pays_over_requests"] = sweep.pays_over_requests
         if sweep.budget_board_s is None:
             del self.fields["minutes"]
+        if sweep.strategy not in WITH_MODEL or sweep.goal != Sweep.GoalChoice.ENERGY:
+            del self.fields["pays_over_requests"]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -38,7 +50,8 @@ class ExtendForm(forms.Form):
 
 class ForkForm(forms.Form):
     name = forms.CharField(max_length=120, label="Name")
-    objective = forms.ChoiceField(choices=Sweep.Objective, label="Minimise")
+    goal = goal_field()
+    objective = forms.ChoiceField(choices=Sweep.Objective, label="Energy counted")
     slo_ms = forms.FloatField(
         min_value=0.001, required=False, label="Latency limit (SLO), ms", help_text="Empty: none."
     )
@@ -52,9 +65,10 @@ class ForkForm(forms.Form):
     budget_minutes = forms.FloatField(
         min_value=0.1, required=False, label="Board minutes at most", help_text="Empty: no limit."
     )
+    pays_over_requests = pays_over_field()
 
     def __init__(self, *args: Any, sweep: Sweep, **kwargs: Any) -> None:
-        copied = ("objective", "slo_ms", "slo_statistic", "strategy")
+        copied = ("goal", "pays_over_requests", "objective", "slo_ms", "slo_statistic", "strategy")
         initial = {field: getattr(sweep, field) for field in copied}
         initial["name"] = f"{sweep.name}, forked"[:120]
         super().__init__(*args, label_suffix="", initial=initial, **kwargs)
@@ -74,8 +88,11 @@ class ForkForm(forms.Form):
         back_to_back = self._sweep.arrivals == Run.ArrivalsKind.BACK_TO_BACK
         if back_to_back and cleaned.get("objective") == Sweep.Objective.AT_RATE:
             self.add_error("objective", "Its requests came back to back: there is no rate.")
+        if why := why_it_cannot_pay(cleaned):
+            self.add_error("pays_over_requests", why)
         return cleaned
 
 
 class VerifyForm(forms.Form):
     blocks = forms.IntegerField(min_value=2, max_value=24, initial=4, label="Blocks")
+    trial = forms.IntegerField(min_value=1, required=False, label="Point of the front")

@@ -16,6 +16,7 @@ from measurements.models import AuditEntry, Device, Run
 from measurements.models.runs import POINT_FIELDS
 from tuning import pairs, results, verification
 from tuning.models import Sweep, Trial, Verification, VerificationRun
+from tuning.results import Result
 from tuning.search import seed_of
 from tuning.verification import Arm
 
@@ -29,8 +30,13 @@ class CannotVerify(ValueError):
 
 
 @transaction.atomic
-def begin(sweep: Sweep, *, blocks: int, by: AbstractUser | None) -> Verification:
+def begin(
+    sweep: Sweep, *, blocks: int, by: AbstractUser | None, number: int | None = None
+) -> Verification:
     """A verification of the sweep's best point, on the board that measured it.
+
+    Args:
+        number: Of a front, which trial's point; None: its knee.
 
     Raises:
         CannotVerify: It is being searched or verified, or has no point within its limit.
@@ -45,7 +51,7 @@ def begin(sweep: Sweep, *, blocks: int, by: AbstractUser | None) -> Verification
         raise CannotVerify("It was imported: its board is elsewhere.")
     if sweep.verifications.filter(state=Verification.State.RUNNING).exists():
         raise CannotVerify("It is being verified already.")
-    best = results.best(sweep, sweep.space().names)
+    best = _chosen(sweep, number)
     if best is None:
         raise CannotVerify("No measured point meets the limit: there is no winner to verify.")
     found = Verification.objects.create(
@@ -63,6 +69,18 @@ def begin(sweep: Sweep, *, blocks: int, by: AbstractUser | None) -> Verification
     )
     AuditEntry.objects.note(by, "began to verify", sweep, trial=best.number, blocks=blocks)
     return found
+
+
+def _chosen(sweep: Sweep, number: int | None) -> Result | None:
+    names = sweep.space().names
+    if number is None:
+        return results.best(sweep, names)
+    if sweep.goal != Sweep.GoalChoice.PARETO:
+        raise CannotVerify("Only a point of a front can be chosen: this sweep has one winner.")
+    front = results.front(results.rows(sweep, results.measured(sweep), names))
+    if chosen := next((one for one in front if one.number == number), None):
+        return chosen
+    raise CannotVerify(f"Trial {number} is not on the front.")
 
 
 @transaction.atomic

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tuning.beliefs import Floats
 from tuning.optimizer import Prediction, predict
-from tuning.questions import Question
+from tuning.questions import Goal, Question
 
 MOST = 5
 
@@ -48,7 +49,7 @@ class Range:
 
 
 def choices(question: Question, *, slo_ms: float, least_probability: float) -> list[Choice]:
-    """The best points under `slo_ms`, least energy first, at most MOST.
+    """The best points under `slo_ms`, the best by the question's goal first, at most MOST.
 
     Args:
         least_probability: How sure the model has to be that a point meets the limit, 0 to 1.
@@ -59,9 +60,16 @@ def choices(question: Question, *, slo_ms: float, least_probability: float) -> l
     asked = replace(question, slo_ms=slo_ms)
     predicted = predict(asked)
     fit = np.flatnonzero(predicted.meets_slo >= least_probability)
-    order = fit[np.argsort(predicted.energy_j[fit], kind="stable")][:MOST]
+    order = fit[np.argsort(_cost(asked, predicted)[fit], kind="stable")][:MOST]
     measured = {observation.point for observation in asked.measured}
     return [_choice(asked, predicted, int(i), measured) for i in order]
+
+
+def _cost(question: Question, predicted: Prediction) -> Floats:
+    """What the goal counts at every point; of a front the least of it is the knee."""
+    if question.goal is Goal.ENERGY:
+        return predicted.energy_j
+    return predicted.energy_j * predicted.latency_ms
 
 
 def limits(question: Question) -> Range:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from measurements.units import JOULE, EnergyUnit
+from tuning.questions import Goal
 from tuning.results import Result
 
 SHORT = {"gpu_min_hz": "GPU min", "gpu_max_hz": "GPU max", "emc_hz": "Memory", "cpu_hz": "CPU",
@@ -20,6 +22,14 @@ class Question:
     slo_ms: float | None
     unit: EnergyUnit = JOULE
     """In which the reader sees energies."""
+    goal: Goal = Goal.ENERGY
+
+    def cost(self, result: Result) -> float:
+        """What the goal counts, to rank results: J; else J·ms, whose least is a front's knee."""
+        energy_j = known_energy(result)
+        if self.goal is Goal.ENERGY:
+            return energy_j
+        return math.inf if result.latency_ms is None else energy_j * result.latency_ms
 
 
 def three_digits(value: float) -> str:

@@ -205,6 +205,19 @@ def count(value: Any) -> str:
     return UNKNOWN if number is None else f"{round(number):,}".replace("-", MINUS)
 
 
+@register.filter
+def rounded(value: Any) -> str:
+    """A large count in two significant digits, in words where that is shorter: "1.3 million"."""
+    number = _finite(value)
+    if number is None:
+        return UNKNOWN
+    size = float(f"{number:.1e}")
+    for word, factor in (("billion", 1e9), ("million", 1e6)):
+        if size >= factor:
+            return f"{size / factor:,.3g} {word}"
+    return f"{size:,.0f}"
+
+
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A symbol of the sprite static/icons.svg; decoration only, so hidden from readers."""

@@ -21,8 +21,11 @@ from django.db.models import (
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, Greatest, JSONObject
 
-from measurements.models import Calibration, Run
+from measurements.models import Calibration, Device, Network, Run
 from measurements.models.runs import FIXED_REQUESTS
+
+MOST_EARLIER = 12
+"""So many earlier sweeps are offered to start from."""
 
 
 class SweepQuerySet(models.QuerySet["Sweep"]):
@@ -37,6 +40,22 @@ class SweepQuerySet(models.QuerySet["Sweep"]):
         """Those whose result was put before reviewers, the one that waits longest first."""
         waiting = self.filter(review__state="in_review").select_related("review")
         return waiting.order_by("review__requested_at")
+
+    def to_start_from(self, device: Device | None, network: Network | None) -> SweepQuerySet:
+        """Ended sweeps that a new one can start from: the likest first, at most MOST_EARLIER."""
+        kind = "" if device is None else device.kind
+        likeness = Case(
+            When(network=network, device__kind=kind, then=0),
+            When(network=network, then=1),
+            When(device__kind=kind, then=2),
+            default=3,
+            output_field=models.IntegerField(),
+        )
+        ended = self.ended().filter(trials__state="observed").distinct().order_by()
+        likest = self.filter(pk__in=ended.values("pk")).annotate(likeness=likeness)
+        likest = likest.order_by("likeness", "-created_at").values("pk")[:MOST_EARLIER]
+        chosen = self.filter(pk__in=list(likest.values_list("pk", flat=True)))
+        return chosen.annotate(likeness=likeness).order_by("likeness", "-created_at")
 
     def with_progress(self) -> SweepQuerySet:
         """Annotate `trials_ended`, `trials_left` and `eta` (a timedelta, None while unknown).
@@ -70,12 +89,14 @@ class SweepQuerySet(models.QuerySet["Sweep"]):
         )
 
     def with_best(self) -> SweepQuerySet:
-        """Annotate `best`: the done run with the least energy that keeps the SLO, or None.
+        """Annotate `best`: the done run that its goal ranks first and that keeps the SLO, or None.
+
+        Of a front it is the knee: least energy x latency.
 
         A dict with trial, number, values (in the order of the axes), run, energy_j,
         half_width_j, latency_ms, bound_ms, batch_size and the clocks.
         """
-        best = _feasible_links().order_by("energy_j", "trial__number")
+        best = _feasible_links().order_by("cost", "trial__number")
         fields = ("batch_size", "gpu_min_hz", "gpu_max_hz", "emc_hz", "cpu_hz")
         found = JSONObject(
             trial="trial_id",
@@ -145,7 +166,13 @@ def _feasible_links() -> models.QuerySet:
             bound_ms=asked_for("run__latency_{}_upper_ms", "run__latency_mean_ms"),
         )
         .filter(Q(**{f"{sweep}__slo_ms": None}) | Q(bound_ms__lte=F(f"{sweep}__slo_ms")))
-        .filter(energy_j__isnull=False)
+        .annotate(
+            cost=Case(
+                When(trial__sweep__goal="energy", then=F("energy_j")),
+                default=F("energy_j") * F("latency_ms"),
+            )
+        )
+        .filter(energy_j__isnull=False, cost__isnull=False)
     )
 
 

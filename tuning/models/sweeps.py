@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -15,7 +15,7 @@ from django.utils import timezone
 from measurements.models import ArrivalTrace, Device, Network, Pack, Run
 from measurements.models.runs import POINT_FIELDS
 from tuning.paying import Prospect
-from tuning.questions import Observation, Question
+from tuning.questions import Earlier, Goal, Question
 from tuning.space import Axis, Space
 
 from .progress import SweepQuerySet
@@ -211,9 +211,14 @@ class Sweep(models.Model):
 
     @property
     def standing(self) -> str:
-        """Whether its winner was verified, of a row that `with_standing` annotated."""
+        """Whether its winner was verified, of a row that `with_standing` annotated.
+
+        A front has no one winner: what counts is the point of it that was verified last.
+        """
         best, checked = self.best, self.checked
-        if not best or not checked or checked["trial"] != best["trial"]:
+        if not best or not checked:
+            return self.Standing.NOT_YET
+        if checked["trial"] != best["trial"] and self.goal != self.GoalChoice.PARETO:
             return self.Standing.NOT_YET
         return self.Standing(checked["verdict"])
 
@@ -249,24 +254,24 @@ class Sweep(models.Model):
 
     def question(self) -> Question:
         """What its strategy may look at."""
-        energy = "busy" if self.objective == self.Objective.BUSY else "at_rate"
-        latency = f"trial_runs__run__latency_{self.slo_statistic}"
-        upper = [] if self.slo_statistic == self.SloStatistic.MEAN else [f"{latency}_upper_ms"]
-        rows = self.trials.order_by("number").values_list("values", "pk")
-        measured = {
-            trial: observed
-            for trial, *observed in self.trials.observed()
-            .filter(trial_runs__run__state=Run.State.DONE)
-            .values_list(
-                "pk",
-                f"trial_runs__run__{energy}_energy_j",
-                f"trial_runs__run__{energy}_half_width_j",
-                f"{latency}_ms",
-                *upper,
-            )
-        }
-        observations = [Observation(tuple(values), *measured.get(pk, ())) for values, pk in rows]
-        return Question(self.space(), self.seed, self.slo_ms, observations)
+        return Question(
+            self.space(),
+            self.seed,
+            self.slo_ms,
+            self.trials.observations(like=self),
+            goal=Goal(self.goal),
+            earlier=tuple(self._known_before()),
+            half_width_percent=self.half_width_percent,
+        )
+
+    def _known_before(self) -> Iterator[Earlier]:
+        """What the sweeps that it starts from had measured when it was launched, no more.
+
+        So an earlier sweep that is extended later changes nothing here.
+        """
+        for sweep in self.earlier.order_by("pk").prefetch_related("axes"):
+            known = sweep.trials.observed().filter(asked_at__lt=self.created_at)
+            yield Earlier(sweep.space(), known.observations(like=self))
 
     def pause(self) -> bool:
         """RUNNING or WAITING -> PAUSED: what runs goes on, nothing more is planned."""
@@ -300,6 +305,12 @@ class Sweep(models.Model):
                 f"Nothing was changed: the result of “{self}” is approved and frozen. "
                 "A reviewer can withdraw the approval on its review page."
             )
+
+    @property
+    def best_is(self) -> str:
+        """What its best point is called."""
+        names = {"energy_delay": "Least energy × latency", "pareto": "The knee of the front"}
+        return names.get(self.goal, "Least energy")
 
     @property
     def prospect(self) -> Prospect | None:

@@ -4,11 +4,34 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from measurements.models import Run
+from tuning.questions import Observation
 
-from .steps import RUNS_PER_TRIAL, Step
+from .steps import RUNS_PER_TRIAL, Step, StepQuerySet
 from .sweeps import Sweep
 
 __all__ = ["RUNS_PER_TRIAL", "Trial", "TrialRun"]
+
+
+class TrialQuerySet(StepQuerySet):
+    def observations(self, *, like: Sweep) -> list[Observation]:
+        """In the order of asking, with the energy and the latency that `like` asks for."""
+        energy = "busy" if like.objective == Sweep.Objective.BUSY else "at_rate"
+        latency = f"trial_runs__run__latency_{like.slo_statistic}"
+        upper = [] if like.slo_statistic == Sweep.SloStatistic.MEAN else [f"{latency}_upper_ms"]
+        measured = {
+            trial: observed
+            for trial, *observed in self.observed()
+            .filter(trial_runs__run__state=Run.State.DONE)
+            .values_list(
+                "pk",
+                f"trial_runs__run__{energy}_energy_j",
+                f"trial_runs__run__{energy}_half_width_j",
+                f"{latency}_ms",
+                *upper,
+            )
+        }
+        rows = self.order_by("number").values_list("values", "pk")
+        return [Observation(tuple(values), *measured.get(pk, ())) for values, pk in rows]
 
 
 class Trial(Step):
@@ -17,6 +40,8 @@ class Trial(Step):
     sweep = models.ForeignKey(Sweep, on_delete=models.CASCADE, related_name="trials")
     number = models.PositiveIntegerField(help_text="From 1, in the order of asking")
     values = ArrayField(models.BigIntegerField(), help_text="In the order of the sweep's axes")
+
+    objects = TrialQuerySet.as_manager()
 
     class Meta:
         ordering = ["number"]

@@ -18,6 +18,7 @@ from tuning.models import Sweep
 
 SEVERAL = (
     "also_on",
+    "earlier",
     "batch_sizes",
     "gpu_min_hz_values",
     "gpu_max_hz_values",

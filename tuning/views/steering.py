@@ -21,7 +21,11 @@ def sweep_extend(request: HttpRequest, pk: int) -> HttpResponse:
         return _is_elsewhere(request, sweep)
     form = ExtendForm(request.POST or None, sweep=sweep)
     if request.method == "POST" and form.is_valid():
-        more = {"trials": form.cleaned_data["trials"], "board_s": form.board_s}
+        more = {
+            "trials": form.cleaned_data["trials"],
+            "board_s": form.board_s,
+            "pays_over_requests": form.cleaned_data.get("pays_over_requests"),
+        }
         try:
             if not steering.extend(sweep, **more, by=request.user):
                 state = sweep.get_state_display()

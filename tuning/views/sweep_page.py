@@ -11,10 +11,12 @@ from django_htmx.http import trigger_client_event
 
 from measurements.models import Run
 from measurements.models.calibrations import Outside, outside
-from tuning import baselines, results
+from tuning import baselines, results, search_cost
+from tuning.baselines import Saving
 from tuning.models import Sweep
+from tuning.paying import PayBack, pay_back
 from tuning.steering_forms import VerifyForm
-from tuning.views import panels
+from tuning.views import panels, winner
 
 
 @require_GET
@@ -44,6 +46,7 @@ def _sweep(pk: int) -> Sweep:
 def _head(sweep: Sweep) -> dict[str, Any]:
     """Where the sweep stands: the answer so far, what is spent, what is left."""
     best, progress = results.best_of(sweep), results.progress(sweep)
+    saving, cost = baselines.saving(sweep, best), search_cost.of(sweep)
     points = len(sweep.space())
     planned = min(sweep.budget_trials, points)
     ended = not sweep.is_open or sweep.state == Sweep.State.PAUSED
@@ -53,7 +56,10 @@ def _head(sweep: Sweep) -> dict[str, Any]:
         "points": points,
         "planned": planned,
         "best": best,
-        "saving": baselines.saving(sweep, best),
+        "saving": saving,
+        "cost": cost,
+        "pay_back": _pay_back(sweep, cost.energy_j, saving),
+        "front": winner.front(sweep),
         "outside": _outside(sweep, best),
         "progress": progress,
         "eta_s": _eta_s(sweep, planned - progress.ended),
@@ -64,6 +70,21 @@ def _head(sweep: Sweep) -> dict[str, Any]:
         "may_verify": best is not None and ended and not sweep.is_verifying,
         "verify_form": VerifyForm(label_suffix=""),
     }
+
+
+def _pay_back(sweep: Sweep, cost_j: float | None, saving: Saving | None) -> PayBack | None:
+    """Only what was verified in pairs counts as saved."""
+    if sweep.standing != Sweep.Standing.VERIFIED or saving is None or cost_j is None:
+        return None
+    if not saving.default_j or saving.low is None or saving.high is None:
+        return None
+    return pay_back(
+        cost_j=cost_j,
+        default_j=saving.default_j,
+        share=saving.share,
+        low=saving.low,
+        high=saving.high,
+    )
 
 
 def _outside(sweep: Sweep, best: results.Result | None) -> Outside | None:

@@ -30,10 +30,12 @@ def context(sweep: Sweep) -> dict[str, Any]:
     is_running = found is not None and found.state == Verification.State.RUNNING
     answer = pairs.answer(found) if done else None
     applied = applying.of_sweep(sweep)
+    on_front = front(sweep)
     searching = sweep.state in (Sweep.State.RUNNING, Sweep.State.WAITING)
     return {
         "verification": found,
-        "is_current": bool(done and sweep.best and sweep.best["trial"] == found.trial_id),
+        "is_current": done and _is_current(sweep, found, on_front),
+        "front": on_front,
         "steps": rows,
         "steps_done": sum(row.is_measured for row in rows),
         "pairs_answer": answer,
@@ -46,6 +48,19 @@ def context(sweep: Sweep) -> dict[str, Any]:
         "winner_moves": is_running or (applied and applied.state in Application.UNANSWERED),
         "statistic": results.STATISTIC_LABELS[sweep.slo_statistic],
     }
+
+
+def front(sweep: Sweep) -> list[results.Result]:
+    """The points to choose from, of a sweep that asks for a front; else none."""
+    if sweep.goal != Sweep.GoalChoice.PARETO:
+        return []
+    return results.front(results.rows(sweep, results.measured(sweep), sweep.space().names))
+
+
+def _is_current(sweep: Sweep, found: Verification, on_front: list[results.Result]) -> bool:
+    if sweep.goal == Sweep.GoalChoice.PARETO:
+        return found.trial.number in {one.number for one in on_front}
+    return bool(sweep.best) and sweep.best["trial"] == found.trial_id
 
 
 @require_GET
@@ -63,10 +78,15 @@ def winner(request: HttpRequest, pk: int) -> HttpResponse:
 def verify(request: HttpRequest, pk: int) -> HttpResponse:
     sweep, form = _sweep(pk), VerifyForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Blocks: " + " ".join(form.errors.get("blocks", [])))
+        messages.error(request, "Blocks: " + " ".join(form.errors.get("blocks", ["which point?"])))
         return _to_winner(sweep)
     try:
-        found = verifying.begin(sweep, blocks=form.cleaned_data["blocks"], by=request.user)
+        found = verifying.begin(
+            sweep,
+            blocks=form.cleaned_data["blocks"],
+            by=request.user,
+            number=form.cleaned_data["trial"],
+        )
     except (verifying.CannotVerify, Frozen) as reason:
         messages.warning(request, str(reason))
     else:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from measurements.units import EnergyUnit
 from tuning import results
 from tuning.models import Sweep
+from tuning.questions import Goal
 from tuning.results import Result
 from tuning.wording import Question
 
 
 def question(sweep: Sweep, unit: EnergyUnit) -> Question:
     energy = "Busy energy" if sweep.objective == Sweep.Objective.BUSY else "At-rate energy"
-    return Question(energy, results.STATISTIC_LABELS[sweep.slo_statistic], sweep.slo_ms, unit)
+    statistic = results.STATISTIC_LABELS[sweep.slo_statistic]
+    return Question(energy, statistic, sweep.slo_ms, unit, Goal(sweep.goal))
 
 
 def measured(sweep: Sweep) -> list[Result]:

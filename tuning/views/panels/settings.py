@@ -8,4 +8,5 @@ from tuning.models import Sweep
 
 
 def context(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
-    return {"points": len(sweep.space())}
+    earlier = sweep.earlier.select_related("network", "device")
+    return {"points": len(sweep.space()), "earlier": earlier}

@@ -20,6 +20,7 @@ def context(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
         "pages": pages,
         "trials": trials,
         "axes": names,
+        "columns": 6 + (sweep.slo_statistic != "mean") + (sweep.half_width_percent is not None),
         "best": results.best_of(sweep),
         "shared": len({trial.device for trial in trials}) > 1,
         "statistic": results.STATISTIC_LABELS[sweep.slo_statistic],
