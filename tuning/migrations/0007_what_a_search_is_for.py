@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('measurements', '0007_sample_levels'),
-        ('tuning', '0005_frozen_results'),
+        ('tuning', '0006_forecast'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
