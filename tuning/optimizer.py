@@ -19,14 +19,12 @@ from tuning.acquisition import (
 from tuning.beliefs import Z95, Belief, Floats, Models, NothingMeasured, Places, everywhere
 from tuning.coordinates import Coordinates
 from tuning.questions import Goal, Observation, Question
+from tuning.repeats import closer_look, precision
 from tuning.space import Point
 
 __all__ = ["NothingMeasured", "Prediction", "ask", "expected_gain_j", "precision", "predict"]
 
 MOST_STARTS = 4
-COARSE_PERCENT = 3.0
-"""Half-width of a run's energy that is enough to explore with."""
-CONTENDING = 3
 FRONT_MARGIN = 0.1
 """How far beyond its ends a front may still grow, in log units."""
 CANDIDATES = 500
@@ -51,28 +49,17 @@ class Prediction:
 
 
 def ask(question: Question) -> Point | None:
-    """The next point to measure, or None when every point has been asked."""
+    """The next point to measure, or None when every point has been asked.
+
+    If the question allows repeats it may be one that was measured, until none is worth it.
+    """
     left = _unasked(question)
     if not len(left):
-        return None
+        return closer_look(question, -math.inf)
     if len(question.observations) < _starts(question) or not question.measured:
         return question.space.points[_first(question, everywhere(question.space), left)]
-    point, _ = _most_worth(with_pending_imagined(question), left)
-    return question.space.points[point]
-
-
-def precision(question: Question, point: Point) -> float | None:
-    """How well the energy at `point` has to be known: half of its 95 % interval, in percent.
-
-    While nothing is known, and where a point is not expected to win, a coarse run will do.
-    """
-    wanted = question.half_width_percent
-    if wanted is None or wanted >= COARSE_PERCENT:
-        return wanted
-    contends = len(question.measured) >= CONTENDING and point in {
-        o.point for o in question.measured
-    }
-    return wanted if contends else COARSE_PERCENT
+    point, log_gain = _most_worth(with_pending_imagined(question), left)
+    return closer_look(question, log_gain) or question.space.points[point]
 
 
 def predict(question: Question) -> Prediction:

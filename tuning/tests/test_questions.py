@@ -62,11 +62,6 @@ def test_a_strategy_without_opinion_asks_for_the_precision_that_is_wanted():
     assert asked == Ask((100, 1), 1.0)
 
 
-def test_polyweb_explores_with_coarse_runs():
-    asked = next_run("polyweb", question([], half_width_percent=1.0))
-    assert asked is not None and asked.half_width_percent == 3.0
-
-
 def test_runs_of_a_fixed_length_stay_so():
     asked = next_run("polyweb", question([]))
     assert asked is not None and asked.half_width_percent is None
