@@ -18,6 +18,7 @@ urlpatterns = [
     path("runs/<uuid:run_id>/repeat/", views.run_repeat, name="run_repeat"),
     path("runs/<uuid:run_id>/trace.json", views.run_trace, name="run_trace"),
     path("runs/<uuid:run_id>/window/", views.run_window, name="run_window"),
+    path("runs/<uuid:run_id>/note/", views.run_note, name="run_note"),
     path("runs/<uuid:run_id>/manifest.json", views.run_manifest, name="run_manifest"),
     path("audit/", views.audit_list, name="audit"),
     path("audit.csv", views.audit_csv, name="audit_csv"),

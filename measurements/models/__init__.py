@@ -6,6 +6,7 @@ from .audit import AuditEntry
 from .calibrations import Calibration, CalibrationSeries
 from .devices import Device, DeviceToken, RejectedRecord
 from .networks import Network
+from .notes import RunNote
 from .overheads import OverheadCheck
 from .packs import Pack
 from .rail_maps import RailMap
@@ -32,6 +33,7 @@ __all__ = [
     "ReplayTable",
     "RequestLog",
     "Run",
+    "RunNote",
     "RunQuerySet",
     "UnitSettings",
     "Verdict",

@@ -17,6 +17,7 @@ from .devices import (
     device_token_revoke,
 )
 from .networks import network_detail, network_list, network_upload
+from .notes import run_note
 from .rail_maps import rail_map
 from .repeats import run_manifest, run_repeat
 from .replay import replay_board_new, replay_table
@@ -50,6 +51,7 @@ __all__ = [
     "rail_map",
     "run_list",
     "run_manifest",
+    "run_note",
     "unit_settings",
     "unit_use",
     "run_repeat",

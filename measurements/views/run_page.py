@@ -20,6 +20,7 @@ from measurements.messages import Rail
 from measurements.models import PowerSample, Run, RunQuerySet, Verdict, energy_unit_of
 from measurements.models.calibrations import outside
 from measurements.units import EnergyUnit
+from measurements.views.notes import note_context
 from measurements.views.traces import window_context
 
 NO_RATE = "Requests came back to back: there is no rate."
@@ -48,6 +49,7 @@ def run_detail(request: HttpRequest, run_id: str) -> HttpResponse:
         "repeats": run.repeats.order_by("queued_at"),
         "drawn": _figures(run, rails, link, energy_unit_of(request.user)),
         **window_context(request.GET, run),
+        **note_context(run),
         **_neighbours(link),
     }
     return render(request, "measurements/run_detail.html", context)
@@ -55,7 +57,8 @@ def run_detail(request: HttpRequest, run_id: str) -> HttpResponse:
 
 def _runs() -> RunQuerySet:
     """A run with whatever its page reads that hangs on one row."""
-    related = ("device", "network", "created_by", "request_log", "repeat_of__request_log")
+    related = ("device", "network", "created_by", "request_log", "note__written_by",
+               "repeat_of__request_log")  # fmt: skip
     samples = PowerSample.objects.filter(run=OuterRef("pk"))
     runs = Run.objects.select_related(*related).prefetch_related("phases")
     return runs.annotate(has_samples=Exists(samples))
