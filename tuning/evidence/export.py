@@ -16,7 +16,7 @@ from django.utils import timezone
 from measurements import sample_files
 from measurements.models import AuditEntry, PowerSample, Run
 from measurements.recording import DEFINITIONS
-from tuning.evidence import pages, tables
+from tuning.evidence import pages, tables, told
 from tuning.evidence.seal import Writer
 from tuning.models import Sweep
 
@@ -50,6 +50,7 @@ def export(sweep: Sweep, to: IO[bytes], *, by: AbstractUser | None) -> str:
             _add_rows(writer, found)
             _add_manifests(writer, runs)
             _add_columns(writer, runs, Path(home))
+            writer.add(REVIEW, _json(told.of_sweep(sweep)))
             for name, content in pages.of_sweep(sweep):
                 writer.add(name, content)
             identity = writer.seal(

@@ -31,7 +31,7 @@ from measurements.models import (
     Run,
     Verdict,
 )
-from tuning.evidence import export, tables
+from tuning.evidence import export, tables, told
 from tuning.evidence.seal import Pack as PackFile
 from tuning.evidence.seal import PackRefused, opened
 from tuning.models import (
@@ -117,7 +117,7 @@ def _store(pack: PackFile, by: AbstractUser | None) -> Sweep:
         made_at=parse_datetime(seal.made_at),
         made_by=seal.made_by[:150],
         definitions=seal.definitions,
-        review=pack.json(export.REVIEW) if export.REVIEW in seal.files else {},
+        review=msgspec.to_builtins(told.read(pack.bytes(export.REVIEW))),
         imported_by=by,
     )
     _boards(reader, files[tables.BOARD], row)

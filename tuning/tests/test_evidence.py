@@ -13,12 +13,12 @@ from django.urls import reverse
 
 from measurements import recording
 from measurements.models import Device, Network, Pack, PowerSample, RequestLog, Run
-from measurements.roles import ADMIN, OPERATOR
+from measurements.roles import ADMIN, OPERATOR, REVIEWER
 from measurements.tests.records import make_record
 from measurements.tests.rows import make_device, make_run, make_user
 from tuning.evidence import export, importing, pages, tables
 from tuning.evidence.seal import PackRefused
-from tuning.models import Sweep, Trial
+from tuning.models import Review, Sweep, Trial
 from tuning.tests.rows import make_sweep
 
 pytestmark = pytest.mark.django_db
@@ -332,9 +332,29 @@ def test_the_command_line_checks_exports_and_imports(tmp_path, capsys):
 def test_a_pack_holds_every_row_that_belongs_to_a_sweep():
     """A new table that would be deleted with its sweep, trial or run is packed, or named here."""
     elsewhere = {"PowerSample", "RequestLog"}  # as Parquet
+    elsewhere |= {"Review", "Comment"}  # as told in review.json
+    elsewhere |= {"StoredForecast"}  # made anew from the observations
     held = {query.model for queries in tables.of_sweep(make_sweep()).values()
             for query in queries.values()}  # fmt: skip
     for model in held - {Device, Network}:
         for relation in model._meta.related_objects:
             if relation.on_delete is models.CASCADE and relation.related_model not in held:
                 assert relation.related_model.__name__ in elsewhere, relation
+
+
+def test_the_review_travels_as_what_was_said_there(tmp_path, client):
+    sweep, reviewer = measured_sweep(), make_user(REVIEWER, username="rita")
+    sweep.comments.create(author=reviewer, body="Is **trial 2** warm? <script>alert(1)</script>")
+    review = Review.locked(sweep)
+    review.request(by=sweep.created_by, reviewers=[])
+    review.request_changes(by=reviewer)
+    path = packed(sweep, tmp_path)
+    sweep.comments.all().delete()
+    Review.objects.all().delete()
+    forget(sweep)
+    again = importing.load(path, by=None)
+    assert Review.of(again).state == Review.State.DRAFT  # nobody here has reviewed it
+    client.force_login(make_user())
+    page = client.get(again.pack.get_absolute_url()).content.decode()
+    assert "changes requested" in page and "rita" in page and "<strong>trial 2</strong>" in page
+    assert "<script>alert" not in page

@@ -8,12 +8,14 @@ from django.contrib import messages
 from django.db.models import Count
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.safestring import mark_safe
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from measurements.markdown import rendered
 from measurements.models import Pack
 from measurements.roles import ADMIN, OPERATOR, role_required
-from tuning.evidence import export, importing
+from tuning.evidence import export, importing, told
 from tuning.evidence_forms import PackForm
 from tuning.models import Sweep
 
@@ -49,7 +51,14 @@ def evidence_import(request: HttpRequest) -> HttpResponse:
 def pack_detail(request: HttpRequest, pk: int) -> HttpResponse:
     packs = Pack.objects.select_related("imported_by").annotate(run_count=Count("runs"))
     pack = get_object_or_404(packs, pk=pk)
-    context = {"pack": pack, "sweep": pack.sweeps.first(), "devices": pack.devices.all()}
+    review = told.kept(pack.review)
+    context = {
+        "pack": pack,
+        "sweep": pack.sweeps.first(),
+        "devices": pack.devices.all(),
+        "told": review,
+        "remarks": [(one, mark_safe(rendered(one.body))) for one in review.comments],
+    }
     return render(request, "tuning/evidence/pack.html", context)
 
 
