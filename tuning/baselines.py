@@ -86,7 +86,7 @@ def of(sweep: Sweep, measured: Iterable[results.Result]) -> dict[int, Baseline]:
     default = {name: getattr(sweep.device, f"default_{name}", None) for name in sweep.space().names}
     clocks = {name: value for name, value in default.items() if name != "batch_size"}
     found = {}
-    for result in measured:
+    for result in measured if sweep.held_cpu_hz is None else ():
         if clocks == {name: value for name, value in result.point.items() if name != "batch_size"}:
             found[result.batch_size] = Baseline(
                 result.batch_size, result.energy_j or 0.0, result.half_width_j,

@@ -33,10 +33,13 @@
     }
     if (!colour) return;
     trace.line = { ...trace.line, color: colour };
+    if (trace.meta.band) trace.fillcolor = faded(colour, trace.meta.band);
     trace.marker = { ...trace.marker, color: colour };
     trace.marker.line = { color: colour, ...trace.marker.line };
     if (trace.type === "bar") trace.marker.line = { width: 0 };
     if (trace.error_y) trace.error_y.color = faded(colour, 0.5);
+    if (trace.error_x) trace.error_x.color = token("--text");
+    if (trace.textposition) trace.textfont = { color: token("--text") };
   }
 
   function themeShape(shape) {
@@ -87,7 +90,9 @@
     const { data, layout } = themed(text);
     if (chart.dataset.fill !== undefined) delete layout.height; // As tall as its place.
     Plotly.react(chart, data, layout, CONFIG).then(() => {
-      if (isFirst) chart.on("plotly_click", open);
+      if (!isFirst) return;
+      chart.on("plotly_click", open);
+      chart.dispatchEvent(new CustomEvent("chart:drawn", { bubbles: true }));
     });
   }
 

@@ -19,7 +19,17 @@ from django.views.decorators.vary import vary_on_headers
 from tuning.models import Sweep
 from tuning.views import reviews, what_if, winner
 
-from . import live, maps, scatter, settings, trials
+from . import (
+    board_time,
+    convergence,
+    knobs,
+    live,
+    maps,
+    rails,
+    scatter,
+    settings,
+    trials,
+)
 
 
 def _always(sweep: Sweep) -> bool:
@@ -44,9 +54,13 @@ class Panel:
 PANELS = (
     Panel("maps", "Heat maps", maps.context),
     Panel("energy-latency", "Energy vs latency", scatter.context),
+    Panel("convergence", "Convergence", convergence.context),
+    Panel("knobs", "Knobs", knobs.context),
+    Panel("rails", "Rails", rails.context),
     Panel("what-if", "What if", what_if.panel, is_steady=True),
     Panel("winner", "Winner", winner.panel),
     Panel("trials", "Trials", trials.context),
+    Panel("board-time", "Board time", board_time.context),
     Panel("live", "Live", live.context, is_steady=True, is_shown=lambda sweep: sweep.is_open),
     Panel("review", "Review", reviews.panel, is_steady=True),
     Panel("settings", "Settings", settings.context, is_steady=True),

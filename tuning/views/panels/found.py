@@ -19,3 +19,8 @@ def question(sweep: Sweep, unit: EnergyUnit) -> Question:
 def measured(sweep: Sweep) -> list[Result]:
     """Done trials with a known energy, by number."""
     return results.rows(sweep, results.measured(sweep), sweep.space().names)
+
+
+def winner(results: list[Result]) -> Result | None:
+    """The least energy within the limit; the least of all where nothing keeps it."""
+    return min(results, key=lambda one: (not one.meets_slo, one.energy_j or 0.0), default=None)
