@@ -93,18 +93,28 @@ def measured(
 ) -> tuple[float, float]:
     """Joules per request and mean latency in ms at `point`."""
     values = space.named(point)
-    model = Model(board, seed=1, knobs=_knobs(board, values))
+    model, served = served_at(board, network, values["batch_size"], _knobs(board, values))
+    return busy_j(model, served), 1e3 * mean_latency_s(served)
+
+
+def served_at(
+    board: BoardData, network: NetworkFeatures, batch_size: int, knobs: Knobs,
+    *, is_preprocessing: bool = False,
+) -> tuple[Model, list[ServedBatch]]:  # fmt: skip
+    """The board and what it served, back to back, after its governors had settled."""
+    model = Model(board, seed=1, knobs=knobs)
     clock = VirtualClock(model, lambda: None)
     load = EmulatedLoad(
-        network, values["batch_size"], 1, emulation=Emulation(model), clock=clock, device_seed=1
+        network, batch_size, 1, emulation=Emulation(model), clock=clock, device_seed=1
     )
+    serving = load.preprocessing() if is_preprocessing else load
     served: list[ServedBatch] = []
-    for batch in load.serve(None, 1_000_000_000):
+    for batch in serving.serve(None, 1_000_000_000):
         if batch is not None and batch.inference_start_s >= SETTLE_S:
             served.append(batch)
             if _is_enough(served):
                 break
-    return _busy_j(model, served), 1e3 * _mean_latency_s(served)
+    return model, served
 
 
 def _is_enough(served: Sequence[ServedBatch]) -> bool:
@@ -112,7 +122,7 @@ def _is_enough(served: Sequence[ServedBatch]) -> bool:
     return len(served) >= FEWEST_BATCHES and spent >= WINDOW_S
 
 
-def _busy_j(model: Model, served: Sequence[ServedBatch]) -> float:
+def busy_j(model: Model, served: Sequence[ServedBatch]) -> float:
     start_s, end_s = served[0].inference_start_s, served[-1].inference_end_s
     mean_w = model.true_energy_j(start_s, end_s).total_j / (end_s - start_s)
     busy_s = union_length_s(
@@ -121,7 +131,7 @@ def _busy_j(model: Model, served: Sequence[ServedBatch]) -> float:
     return mean_w * busy_s / sum(len(batch.start_s) for batch in served)
 
 
-def _mean_latency_s(served: Sequence[ServedBatch]) -> float:
+def mean_latency_s(served: Sequence[ServedBatch]) -> float:
     return float(np.mean([b.inference_end_s - start for b in served for start in b.start_s]))
 
 

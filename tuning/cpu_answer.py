@@ -57,7 +57,8 @@ class Answer:
 
 def answer(sweep: Sweep, phase: CpuPhase) -> Answer:
     terms, rail = cpu_search.terms(sweep, phase), cpu_rail(sweep.device)
-    rows = [_measured(row, rail, terms) for row in cpu_search.preprocessed(phase)]
+    top_hz = max(phase.clocks_hz)
+    rows = [_measured(row, rail, terms, top_hz) for row in cpu_search.preprocessed(phase)]
     found = next((row for row in rows if row.cpu_hz is None), None)
     held = phase.chosen_hz
     chosen = next((row for row in rows if held is not None and row.cpu_hz == held), None)
@@ -127,7 +128,7 @@ def cpu_rail(device: Device) -> str:
     return next((name for name, part in named if part == "cpu"), "")
 
 
-def _measured(row: dict[str, Any], rail: str, terms: Terms) -> Measured:
+def _measured(row: dict[str, Any], rail: str, terms: Terms, top_hz: int) -> Measured:
     rails_j = dict(zip(row["run__rails"], row["run__rail_busy_energy_j"], strict=True))
     power_w, idle_w = row["run__mean_power_w"], row["run__idle_power_w"]
     time_ms = row["run__latency_mean_ms"]
@@ -140,7 +141,7 @@ def _measured(row: dict[str, Any], rail: str, terms: Terms) -> Measured:
         half_width_j=row["run__busy_half_width_j"],
         added_j=reading and (power_w - idle_w) * reading.time_s,
         cpu_j=rails_j.get(rail),
-        at_pace_j=reading and terms.energy_j(reading),
+        at_pace_j=reading and terms.energy_j(reading, row["cpu_hz"] or top_hz),
         run_url=reverse("run", args=[row["run__id"]]),
     )
 

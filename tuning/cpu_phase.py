@@ -4,10 +4,12 @@ A request is prepared on a CPU core while the accelerator infers the one before.
 one request each `pace_s` the board spends, per request, the energy of preparing it and, for the
 rest of the beat, that of standing idle at the same clock:
 
-    E(f) = P(f) * T(f) + P_idle(f) * max(0, pace_s - T(f))
+    E(f) = P(f) * T(f) + P_idle(f) * max(0, pace_s - T(f)) + slowing / f
 
 A clock so low that preparing takes longer than a beat slows everything down and pays for it
-here; a clock so high that the core waits pays for its volts. Powers are smoothed by what
+here; a clock so high that the core waits pays for its volts. The last term is what a slow CPU
+does to inference itself, whose kernels it launches: it is known once whole requests were
+measured at two clocks. Powers are smoothed by what
 physics says of them, since a sensor's steps are as large as the difference between two
 clocks. Units: Hz, s, W, J per request.
 """
@@ -28,7 +30,7 @@ Work = Literal["request", "preprocessing"]
 COARSE = 7
 """So many clocks a thinned phase measures before it looks where the curve is lowest."""
 REFUTED = 1.5
-"""Where whole requests took more energy at a clock, the next try is so many times as fast."""
+"""Where whole requests took no less energy at a clock, the next try is so many times as fast."""
 FEWEST = 3
 """Fewer readings make no curve."""
 
@@ -62,19 +64,22 @@ class Terms:
     `pace_s`: seconds between two requests as inference takes them, or as they arrive; 0 if
     it is not known. `limit_s`: how long preparing one request may take; None: no limit.
     `floor_hz`: the lowest clock to consider, since whole requests refuted those below.
+    `slowing_j_hz`: J per request that inference takes more for each 1/Hz of the clock.
     """
 
     pace_s: float
     limit_s: float | None
     floor_hz: float = 0.0
+    slowing_j_hz: float = 0.0
 
     def keeps(self, time_s: float) -> bool:
         return self.limit_s is None or time_s <= self.limit_s
 
-    def energy_j(self, reading: Reading) -> float:
+    def energy_j(self, reading: Reading, cpu_hz: float) -> float:
         """E(f) of the module's text."""
         rest_s = max(0.0, self.pace_s - reading.time_s)
-        return reading.power_w * reading.time_s + reading.idle_w * rest_s
+        slowing_j = self.slowing_j_hz / cpu_hz
+        return reading.power_w * reading.time_s + reading.idle_w * rest_s + slowing_j
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +127,9 @@ def curves(readings: Mapping[int, Reading]) -> Curves | None:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The clock of least energy among those that keep the limit; None: as found.
+    """The clock of least energy among those that keep the limit; None: there is none.
 
-    `energy_j` is E(f) there; None if there were too few readings to judge.
+    `energy_j` is E(f) there; None if there is none.
     """
 
     cpu_hz: int | None
@@ -135,24 +140,38 @@ class Choice:
 def choose(
     clocks_hz: Sequence[int], readings: Mapping[int | None, Reading], terms: Terms
 ) -> Choice:
-    """The clock to hold, by the curves; the clock as found competes by its own reading.
+    """The clock of the list to hold, by the curves. Whether it beats the clock as found, only
+    whole requests tell: a governor may idle cores that a fixed clock keeps running.
 
     If no clock keeps the limit, the one that prepares fastest.
     """
     fitted = curves({hz: one for hz, one in readings.items() if hz is not None})
-    offers: dict[int | None, Reading] = {}
-    if (found := readings.get(None)) is not None:
-        offers[None] = found
-    if fitted is not None:
-        offers |= {hz: fitted.at(hz) for hz in clocks_hz if hz >= terms.floor_hz}
-    if not offers:
+    if fitted is None:
         return Choice(None, None, keeps_limit=False)
+    offers = {hz: fitted.at(hz) for hz in clocks_hz if hz >= terms.floor_hz}
+    if not offers:
+        return Choice(None, None, keeps_limit=True)
+    energies_j = {hz: terms.energy_j(one, hz) for hz, one in offers.items()}
     kept = [hz for hz, one in offers.items() if terms.keeps(one.time_s)]
     if kept:
-        best = min(kept, key=lambda hz: terms.energy_j(offers[hz]))
+        best = min(kept, key=energies_j.__getitem__)
     else:
         best = min(offers, key=lambda hz: offers[hz].time_s)
-    return Choice(best, terms.energy_j(offers[best]), keeps_limit=bool(kept))
+    return Choice(best, energies_j[best], keeps_limit=bool(kept))
+
+
+def slowing_s_hz(inference_s: Mapping[float, float]) -> float:
+    """How many seconds longer an inference takes for each 1/Hz of the CPU clock, at least 0.
+
+    Args:
+        inference_s: Seconds of inference per request by CPU clock in Hz; least squares
+            over 1/f. Fewer than two clocks tell nothing: 0.
+    """
+    if len(inference_s) < 2:
+        return 0.0
+    periods, taken = 1 / np.array(list(inference_s)), np.array(list(inference_s.values()))
+    apart = periods - periods.mean()
+    return max(0.0, float(apart @ taken / (apart @ apart)))
 
 
 def coarse(clocks_hz: Sequence[int], count: int = COARSE) -> list[int]:

@@ -80,13 +80,22 @@ def preprocessed(phase: CpuPhase) -> list[dict[str, Any]]:
 def terms(sweep: Sweep, phase: CpuPhase) -> Terms:
     """The pace of inference (or of arrivals), and how long preparing a request may take."""
     limit_s = cpu_phase.preparing_limit_s(sweep.slo_ms, min(batch_sizes(sweep)))
-    whole, pace_s = whole_runs(phase), 0.0
-    if sweep.rate_hz is not None:
-        pace_s = 1 / sweep.rate_hz
-    elif (found := whole.get(None)) and found.inference_s and found.requests_served:
-        pace_s = found.inference_s / found.requests_served
-    refuted = [hz for hz in whole if hz is not None and _is_refuted(whole[hz], whole.get(None))]
-    return Terms(pace_s, limit_s, cpu_phase.REFUTED * max(refuted, default=0))
+    whole = whole_runs(phase)
+    found, top_hz = whole.get(None), max(phase.clocks_hz)
+    inference_s = {
+        hz or top_hz: run.inference_s / run.requests_served
+        for hz, run in whole.items()
+        if run.inference_s and run.requests_served
+    }
+    pace_s = 1 / sweep.rate_hz if sweep.rate_hz else inference_s.get(top_hz, 0.0)
+    power_w = (found and found.mean_power_w) or 0.0
+    refuted = [hz for hz, run in whole.items() if hz is not None and _is_refuted(run, found)]
+    return Terms(
+        pace_s,
+        limit_s,
+        floor_hz=cpu_phase.REFUTED * max(refuted, default=0),
+        slowing_j_hz=power_w * cpu_phase.slowing_s_hz(inference_s),
+    )
 
 
 def whole_runs(phase: CpuPhase) -> dict[int | None, Run]:
@@ -98,9 +107,9 @@ def whole_runs(phase: CpuPhase) -> dict[int | None, Run]:
 
 
 def _is_refuted(held: Run, found: Run | None) -> bool:
-    """Whether whole requests clearly took more energy at a clock than with it as found."""
+    """Whether whole requests took no less energy at a clock than with it as found."""
     saved = saving(held, found)
-    return saved is not None and saved.share + (saved.half_width or 0.0) < 0
+    return saved is not None and saved.share <= 0
 
 
 def batch_sizes(sweep: Sweep) -> tuple[int, ...]:
@@ -173,15 +182,12 @@ def _has_failed(phase: CpuPhase) -> bool:
 def _choose(sweep: Sweep, phase: CpuPhase) -> None:
     given = terms(sweep, phase)
     chosen = cpu_phase.choose(phase.clocks_hz, cpu_phase.readings_of(asked(phase)), given)
-    if chosen.energy_j is None:
-        phase.leave("Board power while preprocessing is unknown: there is nothing to choose by.")
-    elif chosen.cpu_hz is None:
-        phase.leave(
-            "No fixed clock takes less energy per request than the clock as found"
-            + (", whole requests said." if given.floor_hz else ".")
-        )
-    else:
+    if chosen.cpu_hz is not None and whole_runs(phase).keys() >= {None, chosen.cpu_hz}:
         phase.choose(chosen.cpu_hz, _why(chosen))
+    elif given.floor_hz:
+        phase.leave("Whole requests took no less energy at any clock that preprocessing spoke for.")
+    else:
+        phase.leave("Too few clocks could be measured, with their power, to choose one.")
 
 
 def _why(chosen: cpu_phase.Choice) -> str:

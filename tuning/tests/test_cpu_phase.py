@@ -14,6 +14,7 @@ from tuning.cpu_phase import (
     most_items,
     next_item,
     preparing_limit_s,
+    slowing_s_hz,
 )
 
 GHZ = 10**9
@@ -32,11 +33,11 @@ def readings(clocks=CLOCKS) -> dict[int | None, Reading]:
 
 def test_energy_at_a_pace_is_preparing_and_standing_idle():
     # 10 ms at 7 W, then 30 ms at 5 W.
-    assert Terms(0.04, None).energy_j(reading(2 * GHZ)) == pytest.approx(0.07 + 0.15)
+    assert Terms(0.04, None).energy_j(reading(2 * GHZ), 2 * GHZ) == pytest.approx(0.07 + 0.15)
 
 
 def test_where_preparing_sets_the_pace_the_fastest_clock_is_chosen():
-    assert choose(CLOCKS, readings(), Terms(0.0, None)).cpu_hz in (None, 2 * GHZ)
+    assert choose(CLOCKS, readings(), Terms(0.0, None)).cpu_hz == 2 * GHZ
 
 
 def test_where_inference_sets_the_pace_the_core_slows_down_to_just_keep_up():
@@ -52,7 +53,24 @@ def test_a_clock_that_takes_more_than_its_part_of_the_limit_is_not_chosen():
 
 def test_if_no_clock_keeps_the_limit_the_fastest_is_chosen_and_it_says_so():
     chosen = choose(CLOCKS, readings(), Terms(0.1, limit_s=0.001))
-    assert chosen.cpu_hz in (None, 2 * GHZ) and not chosen.keeps_limit
+    assert chosen.cpu_hz == 2 * GHZ and not chosen.keeps_limit
+
+
+def test_inference_that_a_slow_cpu_delays_asks_for_a_faster_clock():
+    # 1 ms at 20 W for each GHz^-1: 20 mJ at 1 GHz, 10 mJ at 2 GHz.
+    slowing = slowing_s_hz({2 * GHZ: 0.0205, GHZ: 0.021})
+    assert slowing == pytest.approx(1e-3 * GHZ)
+    terms = Terms(0.02, None, slowing_j_hz=20 * slowing)
+    assert choose(CLOCKS, readings(), terms).cpu_hz == 1.2 * GHZ  # 1 GHz without the slowing
+    assert slowing_s_hz({GHZ: 0.02}) == 0 == slowing_s_hz({2 * GHZ: 0.021, GHZ: 0.020})
+
+
+def test_a_clock_that_whole_requests_refuted_is_left_for_one_half_as_fast_again():
+    assert choose(CLOCKS, readings(), Terms(0.02, None, floor_hz=1.5 * GHZ)).cpu_hz == 1.6 * GHZ
+
+
+def test_once_every_clock_is_refuted_none_is_chosen():
+    assert choose(CLOCKS, readings(), Terms(0.02, None, floor_hz=3.0 * GHZ)).cpu_hz is None
 
 
 def test_without_any_reading_nothing_is_chosen_and_its_energy_is_unknown():

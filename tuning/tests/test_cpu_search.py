@@ -59,20 +59,23 @@ def sweep_on(kind: str, tmp_path: Path, **fields) -> tuple[Sweep, object]:
 
 
 @pytest.mark.parametrize("kind", ["agx-orin", "tx2"])
-def test_the_phase_finds_a_slower_clock_where_inference_sets_the_pace(kind, tmp_path):
+def test_preprocessing_speaks_for_a_slow_clock_and_whole_requests_have_the_last_word(
+    kind, tmp_path
+):
     sweep, board = sweep_on(kind, tmp_path)
     measured(sweep, board)
     phase, top = CpuPhase.objects.get(sweep=sweep), max(sweep.device.cpu_hz)
     assert sweep.state == Sweep.State.FINISHED, sweep.ended_because
-    assert phase.state == CpuPhase.State.CHOSEN, phase.because
-    assert phase.chosen_hz < 0.9 * top
-    assert {run.cpu_hz for run in Run.objects.filter(trial_run__trial__sweep=sweep)} == {
-        phase.chosen_hz
-    }
+    tried = phase.trials.filter(work="request", cpu_hz__isnull=False)
+    assert tried.first().cpu_hz < 0.9 * top  # inference sets the pace: the core may be slower
     found = cpu_answer.answer(sweep, phase)
-    assert found.overall is not None and found.overall.share > -0.01
-    assert found.chosen.time_ms > found.found.time_ms
-    assert 0 < found.added.share < 0.8
+    if phase.state == CpuPhase.State.CHOSEN:
+        assert phase.chosen_hz == tried.last().cpu_hz and found.overall.share > 0
+        assert 0 < found.added.share < 0.8 and found.chosen.time_ms > found.found.time_ms
+    else:
+        assert "Whole requests" in phase.because and tried.count() > 1
+    trials = Run.objects.filter(trial_run__trial__sweep=sweep)
+    assert {run.cpu_hz for run in trials} == {phase.chosen_hz}
 
 
 def ended(sweep: Sweep, state: str = Run.State.DONE, **results) -> Run:
