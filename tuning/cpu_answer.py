@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from django.urls import reverse
 
-from measurements.models import Device, RequestLog
+from measurements.models import Device, RequestLog, Run
 from tuning import cpu_search
 from tuning.cpu_phase import Curves, Reading, Terms, curves, readings_of
 from tuning.results import Difference
-from tuning.stream_energy import saving
+from tuning.stream_energy import saving, stream_j
 
 from .models import CpuPhase, Sweep
 
@@ -53,6 +53,21 @@ class Answer:
     curves: Curves | None
     cpu_rail: str
     board_s: float
+    whole_found_j: float | None
+    whole_chosen_j: float | None
+
+    @property
+    def pace_ms(self) -> float:
+        return 1e3 * self.terms.pace_s
+
+    @property
+    def limit_ms(self) -> float | None:
+        return None if self.terms.limit_s is None else 1e3 * self.terms.limit_s
+
+    @property
+    def measured_held(self) -> int:
+        """At how many fixed clocks preprocessing was measured."""
+        return sum(one.cpu_hz is not None for one in self.measured)
 
 
 def answer(sweep: Sweep, phase: CpuPhase) -> Answer:
@@ -77,6 +92,8 @@ def answer(sweep: Sweep, phase: CpuPhase) -> Answer:
         curves=curves({hz: one for hz, one in readings.items() if hz is not None}),
         cpu_rail=rail,
         board_s=sweep.cpu_board_s(),
+        whole_found_j=_stream_j(whole.get(None)),
+        whole_chosen_j=_stream_j(whole.get(held)) if held is not None else None,
     )
 
 
@@ -144,6 +161,11 @@ def _measured(row: dict[str, Any], rail: str, terms: Terms, top_hz: int) -> Meas
         at_pace_j=reading and terms.energy_j(reading, row["cpu_hz"] or top_hz),
         run_url=reverse("run", args=[row["run__id"]]),
     )
+
+
+def _stream_j(run: Run | None) -> float | None:
+    found = stream_j(run)
+    return found and found[0]
 
 
 def _less(chosen: Measured | None, found: Measured | None, name: str) -> Difference | None:

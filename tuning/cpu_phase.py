@@ -29,6 +29,8 @@ Work = Literal["request", "preprocessing"]
 
 COARSE = 7
 """So many clocks a thinned phase measures before it looks where the curve is lowest."""
+WHOLE = 2
+"""Runs of whole requests in a phase: as found, and at the clock that is to be held."""
 REFUTED = 1.5
 """Where whole requests took no less energy at a clock, the next try is so many times as fast."""
 FEWEST = 3
@@ -223,7 +225,7 @@ def readings_of(asked: Mapping[Item, Reading | None]) -> dict[int | None, Readin
 def most_items(clocks_hz: Sequence[int], *, is_thinned: bool) -> int:
     """How many runs a phase takes, about: a thinned one mostly looks twice more."""
     more = 2 if is_thinned and len(clocks_hz) > COARSE else 0
-    return 3 + len(_planned(clocks_hz, is_thinned)) + more
+    return WHOLE + 1 + len(_planned(clocks_hz, is_thinned)) + more
 
 
 def preparing_limit_s(slo_ms: float | None, batch_size: int) -> float | None:

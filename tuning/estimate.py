@@ -10,6 +10,8 @@ from measurements.models import Device, Network, Run
 
 FIXED_S = 7.1
 """Settling, warm-up and tail of every run: 2.5 + 2.5 + 2.1 s."""
+PREPARING_S = 4.0
+"""Beside `FIXED_S`, a first guess for a run of preprocessing alone: its floor is 3 s."""
 GUESSED_FLOPS_PER_S = 1e12
 GUESSED_BYTES_PER_S = 40e9
 GUESSED_OVERHEAD_S = 0.003
@@ -50,6 +52,12 @@ def trial_time(
         FIXED_S + requests * guess,
         f"a rough first guess from its FLOPs and bytes: {network} has not run on {device} yet",
     )
+
+
+def preparing_time_s(device: Device) -> float:
+    """The board time of one run of preprocessing alone: as measured on `device`, else a guess."""
+    alone = Run.objects.done().filter(device=device, work=Run.Work.PREPROCESSING)
+    return alone.aggregate(mean=Avg("board_s"))["mean"] or FIXED_S + PREPARING_S
 
 
 def _measured_request_s(

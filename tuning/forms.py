@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from measurements.models import ArrivalTrace, Device, Network, Run
 from measurements.statistics import fewest_for_upper_bound
 from tuning import knobs
+from tuning.cpu_phase_form import CpuPhaseForm
 from tuning.models import Sweep
 from tuning.models.sweeps import QUANTILES
 from tuning.space import Axis
@@ -69,7 +70,7 @@ def why_it_cannot_pay(cleaned: dict[str, Any]) -> str:
     return ""
 
 
-class LaunchForm(forms.Form):
+class LaunchForm(CpuPhaseForm):
     name = forms.CharField(max_length=120, required=False, label="Name")
     network = forms.ModelChoiceField(
         Network.objects.order_by("flops_per_item"), empty_label=None, label="Network"
@@ -215,6 +216,8 @@ class LaunchForm(forms.Form):
         chosen = {knob.name: knob.chosen_hz(self.cleaned_data) for knob in self.knobs}
         refused = {name.rsplit("_", 1)[0] for name in self.errors}
         chosen |= dict.fromkeys(chosen.keys() & refused, ())
+        if self.phase_clocks_hz:
+            chosen.pop("cpu_hz")
         axes = [Axis(name, values) for name, values in chosen.items() if values is not None]
         sizes = sorted(self.cleaned_data.get("batch_sizes") or [])
         return [*axes, Axis("batch_size", tuple(sizes))]
@@ -227,11 +230,14 @@ class LaunchForm(forms.Form):
         self._check_load(cleaned)
         self._check_requests(cleaned)
         self._check_knobs(cleaned)
+        self._check_cpu_phase()
         self._check_size(cleaned)
         if why := why_it_cannot_pay(cleaned):
             self.add_error("pays_over_requests", why)
         if cleaned.get("earlier") and cleaned.get("strategy") != Sweep.Strategy.POLYWEB:
             self.add_error("earlier", "Only the strategy polyweb starts from earlier sweeps.")
+        cleaned["phase_clocks_hz"] = self.phase_clocks_hz
+        cleaned["cpu_phase"] = cleaned.get("cpu_phase", "") if self.wants_cpu_phase else ""
         return cleaned
 
     def _check_load(self, cleaned: dict[str, Any]) -> None:

@@ -9,7 +9,8 @@ from django.db import transaction
 
 from measurements.models import AuditEntry
 from tuning import knobs, tasks
-from tuning.models import Sweep, SweepAxis
+from tuning.cpu_phase_form import ALL, NONE, THINNED
+from tuning.models import CpuPhase, Sweep, SweepAxis
 from tuning.space import Axis
 
 COPIED = ("device", "network", "objective", "slo_statistic", "slo_ms", "arrivals", "rate_hz",
@@ -33,10 +34,24 @@ def launch(cleaned: dict[str, Any], axes: list[Axis], *, by: AbstractUser) -> Sw
         SweepAxis(sweep=sweep, position=position, name=axis.name, values=list(axis.values))
         for position, axis in enumerate(axes)
     )
+    if cleaned.get("cpu_phase"):
+        _begin_phase(sweep, cleaned)
     told = {"board": sweep.device.name, "network": sweep.network.name}
     AuditEntry.objects.note(by, "launched", sweep, **told)
     tasks.advance.delay_on_commit(sweep.pk)
     return sweep
+
+
+def _begin_phase(sweep: Sweep, cleaned: dict[str, Any]) -> None:
+    """The CPU phase that comes before the search; skipped where nothing is prepared."""
+    is_thinned = cleaned["cpu_phase"] == THINNED
+    clocks_hz = list(cleaned["phase_clocks_hz"])
+    phase = CpuPhase.objects.create(sweep=sweep, clocks_hz=clocks_hz, is_thinned=is_thinned)
+    if not sweep.network.takes_images:
+        phase.skip(
+            f"{sweep.network} takes no pictures: there is nothing to prepare that a CPU clock "
+            "would decide about. The clock is as set among the others, or as found."
+        )
 
 
 def settings_of(sweep: Sweep) -> dict[str, Any]:
@@ -45,11 +60,22 @@ def settings_of(sweep: Sweep) -> dict[str, Any]:
     settings = {field: getattr(sweep, field) for field in COPIED}
     for knob in knobs.knobs_of(sweep.device):
         settings |= knob.initial(values.get(knob.name))
+    if (phase := sweep.phase) is not None:
+        settings |= _settings_of_phase(phase)
     minutes = None if sweep.budget_board_s is None else sweep.budget_board_s / 60
-    return settings | {
+    initial = {"cpu_phase": NONE} | settings
+    return initial | {
         "name": sweep.name,
         "also_on": [device.pk for device in sweep.others.all()],
         "earlier": [sweep.pk for sweep in sweep.earlier.all()],
         "batch_sizes": values.get("batch_size", [1]),
         "budget_minutes": minutes,
     }
+
+
+def _settings_of_phase(phase: CpuPhase) -> dict[str, Any]:
+    settings = {"cpu_phase": THINNED if phase.is_thinned else ALL}
+    cpu = next((k for k in knobs.knobs_of(phase.sweep.device) if k.name == "cpu_hz"), None)
+    if cpu is None or not phase.clocks_hz or tuple(phase.clocks_hz) == cpu.legal_hz:
+        return settings
+    return settings | cpu.initial(phase.clocks_hz)

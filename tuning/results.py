@@ -128,6 +128,14 @@ class Difference:
     share: float
     half_width: float | None
 
+    @property
+    def low(self) -> float | None:
+        return None if self.half_width is None else self.share - self.half_width
+
+    @property
+    def high(self) -> float | None:
+        return None if self.half_width is None else self.share + self.half_width
+
 
 def links(sweep: Sweep) -> QuerySet[TrialRun]:
     """The sweep's runs with `energy_j`, `half_width_j`, `latency_ms`, `upper_ms`, `meets_slo`."""

@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from measurements.models import Run
+from tuning import cpu_phase
 
 from .steps import Step
 from .sweeps import Sweep
@@ -49,6 +50,11 @@ class CpuPhase(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state == self.State.MEASURING
+
+    @property
+    def most_items(self) -> int:
+        """How many runs it takes, about."""
+        return cpu_phase.most_items(self.clocks_hz, is_thinned=self.is_thinned)
 
     def choose(self, clock_hz: int, because: str) -> bool:
         """MEASURING -> CHOSEN: all trials of the sweep hold this clock."""

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from measurements.models import Device, Network
 from measurements.roles import OPERATOR, role_required
-from tuning import knobs, launching
-from tuning.estimate import Estimate, trial_time
+from tuning import cpu_phase, knobs, launching
+from tuning.estimate import Estimate, preparing_time_s, trial_time
 from tuning.forms import LaunchForm
 from tuning.models import Sweep
 
@@ -36,10 +36,19 @@ class Size:
     trials: int
     estimate: Estimate | None
     fits: int | None
+    cpu_items: int
+    cpu_s: float | None
+    """Of the CPU phase, 0 without one; None: not known yet."""
+
+    @property
+    def search_s(self) -> float | None:
+        return None if self.estimate is None else self.estimate.trial_s * self.trials
 
     @property
     def board_s(self) -> float | None:
-        return None if self.estimate is None else self.estimate.trial_s * self.trials
+        """Of both phases."""
+        known = self.search_s is not None and self.cpu_s is not None
+        return self.search_s + self.cpu_s if known else None
 
 
 @require_http_methods(["GET", "POST"])
@@ -103,13 +112,22 @@ def _size(form: LaunchForm) -> Size:
     cleaned, axes = form.cleaned_data, form.axes
     points = knobs.size_of(axes)
     estimate = _estimate(form) if points else None
-    minutes = cleaned.get("budget_minutes")
-    fits = None
+    minutes, fits, cpu_s = cleaned.get("budget_minutes"), None, _cpu_s(form, estimate)
     if estimate is not None and minutes is not None:
-        fits = math.ceil(minutes * 60 / estimate.trial_s)
+        fits = max(0, math.ceil((minutes * 60 - (cpu_s or 0.0)) / estimate.trial_s))
     limits = [points, cleaned.get("budget_trials"), fits]
     trials = min(limit for limit in limits if limit is not None)
-    return Size(points, knobs.factors(axes), trials, estimate, fits)
+    return Size(points, knobs.factors(axes), trials, estimate, fits, form.cpu_items, cpu_s)
+
+
+def _cpu_s(form: LaunchForm, estimate: Estimate | None) -> float | None:
+    """Board seconds of the CPU phase: two runs of whole requests, the others preprocessing."""
+    if not form.cpu_items:
+        return 0.0
+    if estimate is None:
+        return None
+    whole_s = cpu_phase.WHOLE * estimate.trial_s
+    return whole_s + (form.cpu_items - cpu_phase.WHOLE) * preparing_time_s(form.chosen_device)
 
 
 def _estimate(form: LaunchForm) -> Estimate | None:

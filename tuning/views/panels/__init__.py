@@ -22,6 +22,7 @@ from tuning.views import reviews, what_if, winner
 from . import (
     board_time,
     convergence,
+    cpu,
     knobs,
     live,
     maps,
@@ -60,6 +61,7 @@ PANELS = (
     Panel("what-if", "What if", what_if.panel, is_steady=True),
     Panel("winner", "Winner", winner.panel),
     Panel("trials", "Trials", trials.context),
+    Panel("cpu", "CPU phase", cpu.context),
     Panel("board-time", "Board time", board_time.context),
     Panel("live", "Live", live.context, is_steady=True, is_shown=lambda sweep: sweep.is_open),
     Panel("review", "Review", reviews.panel, is_steady=True),
