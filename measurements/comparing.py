@@ -54,8 +54,22 @@ class Row:
         return len({cell.value for cell in self.cells}) > 1
 
     @property
-    def pairs(self) -> list[tuple[Cell, Difference | None]]:
-        return list(zip(self.cells, self.versus or (None,) * len(self.cells), strict=True))
+    def is_known(self) -> bool:
+        return any(cell.value is not None for cell in self.cells)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The verdict of each cell; empty for the baseline, and where no ratio is known."""
+        verbs = ("takes", "takes") if self.unit == "ms" else ("uses", "uses")
+        versus = self.versus or (None,) * len(self.cells)
+        return tuple(one.words(verbs) if one and one.ratio is not None else "" for one in versus)
+
+    @property
+    def pairs(self) -> list[tuple[Cell, str, bool]]:
+        """(cell, verdict, whether it is beyond noise)."""
+        versus = self.versus or (None,) * len(self.cells)
+        beyond = [bool(one and one.is_beyond_noise) for one in versus]
+        return list(zip(self.cells, self.words, beyond, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +150,7 @@ def results(shown: Sequence[Side], baseline: int) -> list[Row]:
         Row(label, unit, tuple(Cell(_done(side.run, column)) for side in shown))
         for label, unit, column in _MEASURED
     ]
-    return [*rows, *_rail_powers(shown)]
+    return [row for row in (*rows, *_rail_powers(shown)) if row.is_known or row.label in _TOLD]
 
 
 def unlike(shown: Sequence[Side]) -> list[str]:
@@ -154,17 +168,15 @@ def sentences(shown: Sequence[Side], baseline: int, rows: Sequence[Row]) -> list
     """What each other run does beside the baseline, in energy and in p95."""
     energy = [side.energy for side in shown]
     against = _tested("", "energy", energy, baseline).versus
-    p95 = next(row.versus for row in rows if row.label == "p95 latency")
+    p95 = next(row for row in rows if row.label == "p95 latency").words
     base = shown[baseline].letter
     told = []
     for number, side in enumerate(shown):
         if number == baseline:
             continue
-        words, slower = against[number], p95[number]
+        words = against[number]
         text = f"{side.letter} against {base}: energy per request: {words.words() if words else ''}"
-        if slower is not None and slower.ratio is not None:
-            text += f"; p95 latency: {slower.words(('takes', 'takes'))}"
-        told.append(f"{text}.")
+        told.append(f"{text}; p95 latency: {p95[number]}." if p95[number] else f"{text}.")
     return told
 
 
@@ -189,7 +201,7 @@ def csv_rows(shown: Sequence[Side], tables: Sequence[Sequence[Row]]) -> Iterable
         yield [row.label, unit, *(cell.value for cell in row.cells),
                *(cell.half_width for cell in row.cells),
                *(one.ratio if one else None for one in versus),
-               *(one.words() if one else None for one in versus)]  # fmt: skip
+               *row.words]  # fmt: skip
 
 
 def _tested(label: str, unit: str, estimates: Sequence[Estimate], baseline: int) -> Row:
@@ -366,6 +378,8 @@ _MADE_BY: tuple[tuple[str, Callable[[Side], str]], ...] = (
     ("Calibration", _calibrated),
     ("Rails of the total", lambda side: " + ".join(side.run.total_of) or "not known"),
 )
+_TOLD = ("Busy energy per request", "p95 latency")
+"""Rows that stand there even where no run knows them."""
 _MEASURED = (
     ("Mean power", "W", "mean_power_w"),
     ("Idle power", "W", "idle_power_w"),

@@ -157,10 +157,9 @@ def csv_rows(shown: Sequence[Side], tables: Sequence[Sequence[Row]]) -> Iterable
            *(f"{side.letter} half_width_95" for side in shown),
            *(f"{side.letter} verdict" for side in shown)]  # fmt: skip
     for row in (row for table in tables for row in table):
-        versus = row.versus or (None,) * len(shown)
         yield [row.label, "J per request" if row.unit == "energy" else row.unit,
                *(cell.value for cell in row.cells), *(cell.half_width for cell in row.cells),
-               *(one.words() if one else None for one in versus)]  # fmt: skip
+               *row.words]  # fmt: skip
 
 
 def _measured(sweep: Sweep):  # noqa: ANN202 a values_list has no shorter name
