@@ -10,6 +10,7 @@ from celery import current_app, shared_task
 from django.db import transaction
 from django.utils import timezone
 
+from measurements import notifying
 from measurements.builtin_networks import NoFile, ensure_file
 
 from .models import Application, Device, Run
@@ -39,6 +40,17 @@ def tick() -> None:
     send_orders_again()
     for device_id in Run.objects.queued().order_by().values_list("device", flat=True).distinct():
         dispatch(device_id)
+
+
+@shared_task(ignore_result=True)
+def hourly() -> None:
+    notifying.calibrations_expiring()
+
+
+@shared_task(ignore_result=True)
+def courier() -> None:
+    """Send the mails and webhooks that are due; it has a worker of its own, for it may wait."""
+    notifying.send_due()
 
 
 def send_order(application: Application) -> None:

@@ -105,10 +105,27 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "tuning"
 CELERY_WORKER_SEND_TASK_EVENTS = False
+# E-mail is off without EMAIL_URL, webhooks are off without WEBHOOK_HOSTS (docs/operating.md).
+MAIL_IS_ON = bool(env.str("EMAIL_URL", default=""))
+vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default=f"polyweb@{urlsplit(PUBLIC_URL).hostname}")
+WEBHOOK_HOSTS = env.list("WEBHOOK_HOSTS", default=[])
+WEBHOOK_ALLOW_HTTP = env.bool("WEBHOOK_ALLOW_HTTP", default=False)
+WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
+SENDS_OUT = MAIL_IS_ON or bool(WEBHOOK_HOSTS)
+
 CELERY_BEAT_SCHEDULE = {
     "measurements": {"task": "measurements.tasks.tick", "schedule": 2.0, "options": {"expires": 4}},
     "tuning": {"task": "tuning.tasks.tick", "schedule": 2.0, "options": {"expires": 4}},
+    "hourly": {"task": "measurements.tasks.hourly", "schedule": 3600.0},
 }
+if SENDS_OUT:
+    CELERY_BEAT_SCHEDULE["courier"] = {
+        "task": "measurements.tasks.courier",
+        "schedule": 2.0,
+        "options": {"expires": 4, "queue": "courier"},
+    }
 
 AUTHENTICATION_BACKENDS = ["measurements.accounts.WithUnits"]
 AUTH_PASSWORD_VALIDATORS = [

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from measurements import markdown
 from measurements.models import AuditEntry, Run
+from tuning import telling
 from tuning.models import Comment, Sweep
 from tuning.models.comments import MOST_MENTIONS
 
@@ -26,15 +27,18 @@ def say(
         **_on(subject), body=body, author=by, answers_to=first, mentions=known_names(body)
     )
     AuditEntry.objects.note(by, "commented on", subject, comment=comment.pk)
+    telling.said(comment)
     return comment
 
 
 def with_deed(sweep: Sweep, deed: str, words: str, *, by: AbstractUser) -> Comment:
     """What was said with a decision, which the thread shows even where nothing was."""
     body = words.strip()
-    return Comment.objects.create(
+    comment = Comment.objects.create(
         sweep=sweep, body=body, author=by, deed=deed, mentions=known_names(body)
     )
+    telling.said(comment)
+    return comment
 
 
 def known_names(body: str) -> list[str]:
@@ -51,7 +55,9 @@ def edit(comment: Comment, body: str) -> None:
     Raises:
         Frozen: The result that it is about is approved.
     """
-    comment.edit(body, mentions=known_names(body))
+    before, names = set(comment.mentions), known_names(body)
+    comment.edit(body, mentions=names)
+    telling.said(comment, anew=[name for name in names if name not in before])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +70,13 @@ class Shown:
     answers: tuple[Shown, ...] = ()
 
 
-def shown(threads: list[Comment], subject: Sweep | Run, *, reader: AbstractUser) -> list[Shown]:
-    """First comments, each with its answers, as `threads()` gave them."""
+def shown(
+    threads: list[list[Comment]], subject: Sweep | Run, *, reader: AbstractUser
+) -> list[Shown]:
+    """Threads as `threads()` gave them: each first comment with its answers."""
     return [
-        _shown(
-            first,
-            subject,
-            reader,
-            tuple(_shown(answer, subject, reader) for answer in first.answers.all()),
-        )
-        for first in threads
+        _shown(first, subject, reader, tuple(_shown(one, subject, reader) for one in answers))
+        for first, *answers in threads
     ]
 
 

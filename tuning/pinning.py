@@ -14,7 +14,6 @@ from tuning.models import (
     CpuTrialRun,
     Sweep,
     TrialRun,
-    Verification,
     VerificationRun,
 )
 
@@ -48,7 +47,7 @@ def answer_of(sweep: Sweep) -> Answer | None:
     best = sweep.best
     if not best:
         return None
-    found = sweep.verifications.filter(state=Verification.State.DONE).first()
+    found = sweep.checked or {}
     records = _records(sweep)
     winner = next(row for row in records if str(row.pk) == best["run"])
     calibration = Calibration.of_run(winner)
@@ -65,8 +64,8 @@ def answer_of(sweep: Sweep) -> Answer | None:
         latency_ms=_number(best["latency_ms"]),
         bound_ms=_number(best["bound_ms"]),
         standing=str(sweep.standing),
-        verification=found and found.pk,
-        verification_words=found.words if found else "",
+        verification=found.get("id"),
+        verification_words=found.get("words", ""),
         calibration=calibration and calibration.pk,
         runs=len(records),
         records_sha256=_sha256(records),

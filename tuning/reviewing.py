@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
-from tuning import commenting, pinning
+from tuning import commenting, pinning, telling
 from tuning.models import Approval, CannotReview, Comment, Review, Sweep, Verification
 
 Deed = Comment.Deed
@@ -25,6 +25,7 @@ def request(sweep: Sweep, *, by: AbstractUser, reviewers: Sequence[AbstractUser]
     _needs_finished(sweep)
     review.request(by=by, reviewers=list(reviewers))
     commenting.with_deed(sweep, Deed.REQUESTED, words, by=by)
+    telling.asked_for_review(review, by=by)
 
 
 @transaction.atomic
@@ -39,6 +40,7 @@ def request_changes(sweep: Sweep, *, by: AbstractUser, words: str) -> None:
     review = Review.locked(sweep)
     review.request_changes(by=by)
     commenting.with_deed(sweep, Deed.CHANGES_REQUESTED, words, by=by)
+    telling.decided(review, "requests changes of", by=by)
 
 
 @transaction.atomic
@@ -68,6 +70,7 @@ def approve(
         raise CannotReview("Its winner is not verified: say that you approve it nevertheless.")
     approval = review.approve(answer, by=by)
     commenting.with_deed(sweep, Deed.APPROVED, words, by=by)
+    telling.decided(review, "approved", by=by)
     return approval
 
 
@@ -83,6 +86,7 @@ def withdraw(sweep: Sweep, *, by: AbstractUser, words: str) -> None:
     review = Review.locked(sweep)
     review.withdraw(by=by, because=words.strip()[:1000])
     commenting.with_deed(sweep, Deed.WITHDRAWN, words, by=by)
+    telling.decided(review, "withdrew the approval of", by=by)
 
 
 def _needs_finished(sweep: Sweep) -> None:

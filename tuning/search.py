@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from measurements.models import Device, Run
-from tuning import cpu_search, measuring, optimizer, search_cost, strategies
+from tuning import cpu_search, measuring, optimizer, search_cost, strategies, telling
 from tuning.measuring import OBSERVE, seed_of
 from tuning.paying import Prospect, stop_because
 from tuning.questions import Question
@@ -27,8 +27,15 @@ FAILURES_IN_A_ROW = 3
 def advance(sweep_id: int) -> None:
     """Plan what a running sweep measures next, one run a board, or end it."""
     sweep = Sweep.objects.select_for_update().get(pk=sweep_id)
-    if sweep.state != Sweep.State.RUNNING or not cpu_search.advance(sweep):
+    if sweep.state != Sweep.State.RUNNING:
         return
+    if cpu_search.advance(sweep):
+        _ask_free_boards(sweep)
+    if not sweep.is_open:
+        telling.ended(sweep)
+
+
+def _ask_free_boards(sweep: Sweep) -> None:
     devices = {device.pk: device for device in sweep.devices}
     under_way = {trial: devices.get(trial.device_id) for trial in sweep.trials.asked()}
     for trial, device in under_way.items():
@@ -61,6 +68,8 @@ def observe(run_id: str) -> int | None:
         step.cancel()
     elif not step.may_be_repeated() or cpu_search.is_pointless(link.run):
         step.give_up()
+        if isinstance(step, Trial):
+            telling.given_up(step)
     return step.sweep_id
 
 

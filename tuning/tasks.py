@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from tuning import forecasting, search, verifying
+from tuning import forecasting, search, telling, verifying
 
 from .models import CpuTrial, Sweep, Trial, Verification
 
@@ -40,6 +40,8 @@ def tick() -> None:
     for sweep in Sweep.objects.filter(state=Sweep.State.WAITING).select_related("device"):
         if search.has_board(sweep):
             sweep.carry_on()
+        else:
+            telling.waiting(sweep)
     for steps in (Trial.objects, CpuTrial.objects):
         for run_id in steps.ended_unnoticed():
             observe(str(run_id))

@@ -14,7 +14,7 @@ from django.db import transaction
 from measurements import tasks as measurement_tasks
 from measurements.models import AuditEntry, Device, Run
 from measurements.models.runs import POINT_FIELDS
-from tuning import pairs, results, verification
+from tuning import pairs, results, telling, verification
 from tuning.models import Sweep, Trial, Verification, VerificationRun
 from tuning.results import Result
 from tuning.search import seed_of
@@ -97,6 +97,7 @@ def advance(pk: int) -> None:
             _measure(found, step)
         else:
             found.fail(f"Run {step.position + 1} was invalid {TRIES} times; see its verdicts.")
+            telling.verified(found)
     elif step.run.state == Run.State.CANCELLED:
         found.cancel("A run of it was cancelled.")
 
@@ -131,6 +132,7 @@ def _conclude(found: Verification) -> None:
         found.fail("A run of it has no energy, so there is nothing to compare.")
     else:
         found.conclude(answer.verdict, answer.words)
+    telling.verified(found)
 
 
 def _measure(found: Verification, step: VerificationRun) -> None:

@@ -7,6 +7,7 @@ from .calibrations import Calibration, CalibrationSeries
 from .devices import Device, DeviceToken, RejectedRecord
 from .networks import Network
 from .notes import RunNote
+from .notifications import Delivery, Notification, NotificationChoice, Webhook
 from .overheads import OverheadCheck
 from .packs import Pack
 from .rail_maps import RailMap
@@ -21,9 +22,12 @@ __all__ = [
     "AuditEntry",
     "Calibration",
     "CalibrationSeries",
+    "Delivery",
     "Device",
     "DeviceToken",
     "Network",
+    "Notification",
+    "NotificationChoice",
     "OverheadCheck",
     "Pack",
     "Phase",
@@ -37,5 +41,6 @@ __all__ = [
     "RunQuerySet",
     "UnitSettings",
     "Verdict",
+    "Webhook",
     "energy_unit_of",
 ]

@@ -18,6 +18,12 @@ from .devices import (
 )
 from .networks import network_detail, network_list, network_upload
 from .notes import run_note
+from .notifications import (
+    notification,
+    notification_choices,
+    notifications,
+    notifications_read,
+)
 from .rail_maps import rail_map
 from .repeats import run_manifest, run_repeat
 from .replay import replay_board_new, replay_table
@@ -25,8 +31,16 @@ from .run_page import run_detail
 from .runs import import_log, run_list
 from .traces import run_trace, run_window
 from .units import unit_settings, unit_use
+from .webhooks import webhook, webhook_deed, webhooks
 
 __all__ = [
+    "notification",
+    "notification_choices",
+    "notifications",
+    "notifications_read",
+    "webhook",
+    "webhook_deed",
+    "webhooks",
     "audit_csv",
     "audit_list",
     "audit_of",

@@ -40,6 +40,13 @@ def tuner() -> Program:
     return Program("tuner", _python("celery", "-A", "polyweb", "worker", *options, *quiet))
 
 
+def courier() -> Program:
+    """Sends mails and webhooks; apart, so that a slow receiver holds no sweep up."""
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    options = ["-Q", "courier", "-c", "1", "--pool", "solo", "--loglevel", "INFO"]
+    return Program("courier", _python("celery", "-A", "polyweb", "worker", *options, *quiet))
+
+
 def beat() -> Program:
     """Sends the ticks. Their times are not kept: a kill cannot spoil a file that is not there."""
     options = ["--scheduler", "celery.beat:Scheduler", "--pidfile=", "--loglevel", "WARNING"]

@@ -171,6 +171,8 @@ def programs(supervisor: Supervisor, *, url: str, files: processes.BoardFiles | 
         supervisor.start(processes.web(address.hostname, address.port))
         supervisor.start(processes.tuner())
         supervisor.start(processes.beat())
+        if settings.SENDS_OUT:
+            supervisor.start(processes.courier())
         supervisor.wait_until(lambda: _answers(url), what="The web server")
         if files is not None:
             server_url = settings.PUBLIC_URL if settings.ON_TLS else url

@@ -14,6 +14,12 @@ register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
+def unread(context: RequestContext) -> int:
+    """How many notifications the reader has not read; one look into a partial index."""
+    return context["request"].user.notifications.unread().count()
+
+
+@register.simple_tag(takes_context=True)
 def rail_link(context: RequestContext, view: str, symbol: str, text: str) -> SafeString:
     """A link of the rail, marked where the page is in its part of the site."""
     url, path = reverse(view), context["request"].path

@@ -17,11 +17,12 @@ MOST_MENTIONS = 20
 
 
 class CommentQuerySet(models.QuerySet["Comment"]):
-    def threads(self) -> CommentQuerySet:
-        """The first comments of threads, with their answers, the oldest first."""
-        answers = Comment.objects.select_related("author").order_by("pk")
-        roots = self.filter(answers_to=None).select_related("author", "resolved_by")
-        return roots.order_by("pk").prefetch_related(models.Prefetch("answers", answers))
+    def threads(self) -> list[list[Comment]]:
+        """Each thread's first comment and its answers, the oldest first, in one query."""
+        threads: dict[int, list[Comment]] = {}
+        for comment in self.select_related("author", "resolved_by").order_by("pk"):
+            threads.setdefault(comment.answers_to_id or comment.pk, []).append(comment)
+        return list(threads.values())
 
 
 class Comment(models.Model):

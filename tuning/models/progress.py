@@ -116,7 +116,7 @@ class SweepQuerySet(models.QuerySet["Sweep"]):
         latest = apps.get_model("tuning", "Verification").objects.filter(
             sweep=OuterRef("pk"), verdict__gt=""
         )
-        found = JSONObject(trial="trial_id", verdict="verdict", words="words")
+        found = JSONObject(id="id", trial="trial_id", verdict="verdict", words="words")
         checked = latest.order_by("-pk").annotate(found=found).values("found")[:1]
         return self.with_best().annotate(checked=Subquery(checked))
 

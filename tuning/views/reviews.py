@@ -108,7 +108,7 @@ def discussion(request: HttpRequest, subject: Sweep | Run) -> dict[str, Any]:
     """The threads of a sweep or a run, with their texts as HTML, and the form for another."""
     trial = request.GET.get("trial", "")
     point = f"[trial {trial}](#trial-{trial}): " if trial.isdecimal() and len(trial) < 7 else ""
-    threads = list(subject.comments.threads())
+    threads = subject.comments.threads()
     return {
         "threads": commenting.shown(threads, subject, reader=request.user),
         "comment_form": CommentForm(initial={"body": point}),
