@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 from measurements.units import JOULE, EnergyUnit
+from tuning.models import Sweep
 from tuning.questions import Goal
-from tuning.results import Result
+from tuning.results import STATISTIC_LABELS, Result
 
 SHORT = {"gpu_min_hz": "GPU min", "gpu_max_hz": "GPU max", "emc_hz": "Memory", "cpu_hz": "CPU",
          "batch_size": "Batch"}  # fmt: skip
@@ -30,6 +31,13 @@ class Question:
         if self.goal is Goal.ENERGY:
             return energy_j
         return math.inf if result.latency_ms is None else energy_j * result.latency_ms
+
+
+def question_of(sweep: Sweep, unit: EnergyUnit = JOULE) -> Question:
+    """The words of `sweep`'s question, for a reader who sees energies in `unit`."""
+    energy = "Busy energy" if sweep.objective == Sweep.Objective.BUSY else "At-rate energy"
+    statistic = STATISTIC_LABELS[sweep.slo_statistic]
+    return Question(energy, statistic, sweep.slo_ms, unit, Goal(sweep.goal))
 
 
 def three_digits(value: float) -> str:

@@ -29,6 +29,7 @@ from measurements.models import (
     Phase,
     ReplayTable,
     Run,
+    RunNote,
     Verdict,
 )
 from tuning.evidence import export, tables, told
@@ -215,6 +216,7 @@ def _runs(reader: tables.Reader, rows: tables.Rows, pack: Pack, file: PackFile) 
     for row, run in zip(rows["runs"], runs, strict=True):
         reader.remember(Run, row, run)
     reader.read(Phase, rows["phases"])
+    reader.read(RunNote, rows["run_notes"])
     reader.read(Verdict, rows["verdicts"])
     return runs
 

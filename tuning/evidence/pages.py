@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from measurements.charts import Chart
 from tuning import baselines, figures, figures_of_pairs, heat_maps, pairs, results
 from tuning.models import Sweep, Verification
-from tuning.wording import Question
+from tuning.wording import question_of
 
 REPORT = "report.html"
 TRIALS = "trials.csv"
@@ -62,8 +62,7 @@ def _report(sweep: Sweep, trials: list[results.Result]) -> bytes:
 def _charts(sweep: Sweep, checked: Verification | None) -> Iterator[Chart]:
     space = sweep.space()
     rows = results.rows(sweep, results.measured(sweep), space.names)
-    energy = "Busy energy" if sweep.objective == Sweep.Objective.BUSY else "At-rate energy"
-    question = Question(energy, results.STATISTIC_LABELS[sweep.slo_statistic], sweep.slo_ms)
+    question = question_of(sweep)
     if rows:
         yield from heat_maps.charts(space, rows, question=question)
         yield figures.energy_against_latency_chart(rows, question=question)

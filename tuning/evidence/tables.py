@@ -25,6 +25,7 @@ from measurements.models import (
     Phase,
     ReplayTable,
     Run,
+    RunNote,
     Verdict,
 )
 from tuning.evidence.seal import PackRefused
@@ -84,6 +85,7 @@ def of_sweep(sweep: Sweep) -> dict[str, dict[str, models.QuerySet]]:
         RUNS: {
             "runs": runs,
             "phases": Phase.objects.filter(run__in=runs),
+            "run_notes": RunNote.objects.filter(run__in=runs).order_by("run_id"),
             "verdicts": Verdict.objects.filter(run__in=runs).order_by("pk"),
         },
         CALIBRATIONS: {

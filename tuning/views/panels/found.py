@@ -5,15 +5,12 @@ from __future__ import annotations
 from measurements.units import EnergyUnit
 from tuning import results
 from tuning.models import Sweep
-from tuning.questions import Goal
 from tuning.results import Result
-from tuning.wording import Question
+from tuning.wording import Question, question_of
 
 
 def question(sweep: Sweep, unit: EnergyUnit) -> Question:
-    energy = "Busy energy" if sweep.objective == Sweep.Objective.BUSY else "At-rate energy"
-    statistic = results.STATISTIC_LABELS[sweep.slo_statistic]
-    return Question(energy, statistic, sweep.slo_ms, unit, Goal(sweep.goal))
+    return question_of(sweep, unit)
 
 
 def measured(sweep: Sweep) -> list[Result]:
