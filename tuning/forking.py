@@ -23,7 +23,7 @@ def fork(source: Sweep, cleaned: dict[str, Any], *, by: AbstractUser) -> Sweep:
     """
     copied = {field: getattr(source, field) for field in launching.COPIED}
     minutes = cleaned["budget_minutes"]
-    values = copied | {field: cleaned[field] for field in ASKED_ANEW}
+    values = copied | {field: cleaned[field] for field in ASKED_ANEW if field in cleaned}
     sweep = Sweep.objects.create(
         **values,
         forked_from=source,
