@@ -138,7 +138,7 @@ def test_a_sweep_is_paused_resumed_and_cancelled(page: Page):
 
 def test_the_form_says_at_the_field_what_cannot_be_launched(page: Page):
     page.goto("/sweeps/new/")
-    page.get_by_label("Minimise").select_option("at_rate")
+    page.get_by_label("Energy counted").select_option("at_rate")
     page.get_by_label("Name").fill("kept as typed")
     page.get_by_role("button", name="Launch").click()
     expect(page.get_by_role("alert").first).to_contain_text("Nothing was launched")

@@ -12,6 +12,7 @@ from measurements.models import ArrivalTrace, Device, Network, Run
 from measurements.statistics import fewest_for_upper_bound
 from tuning import knobs
 from tuning.cpu_phase_form import CpuPhaseForm
+from tuning.forms_of_goals import EarlierField, goal_field, pays_over_field, why_it_cannot_pay
 from tuning.models import Sweep
 from tuning.models.sweeps import QUANTILES
 from tuning.space import Axis
@@ -32,42 +33,6 @@ STRATEGY_LABELS = {
     "random": "random, without repeats",
     "grid": "grid: every point in order",
 }
-
-
-WITH_MODEL = ("polyweb", "cbo")
-"""Strategies that can say what the next measurement is expected to save."""
-
-
-def goal_field() -> forms.TypedChoiceField:
-    return forms.TypedChoiceField(
-        choices=Sweep.GoalChoice,
-        required=False,
-        empty_value=Sweep.GoalChoice.ENERGY,
-        initial=Sweep.GoalChoice.ENERGY,
-        label="Look for",
-    )
-
-
-def pays_over_field() -> forms.IntegerField:
-    return forms.IntegerField(
-        min_value=1,
-        max_value=10**15,
-        required=False,
-        label="This result will serve about, requests",
-        help_text="Then the search also ends once the next measurement is expected to save less "
-        "on so many than it draws. Empty: only the budget ends it.",
-    )
-
-
-def why_it_cannot_pay(cleaned: dict[str, Any]) -> str:
-    """Why the rule of `tuning.paying` cannot hold for what was chosen; empty if it can."""
-    if not cleaned.get("pays_over_requests"):
-        return ""
-    if cleaned.get("strategy") not in WITH_MODEL:
-        return "Only a strategy with a model knows what a measurement may save."
-    if cleaned.get("goal") not in ("", None, Sweep.GoalChoice.ENERGY):
-        return "Joules saved can be told only where the least energy is looked for."
-    return ""
 
 
 class LaunchForm(CpuPhaseForm):
@@ -144,7 +109,7 @@ class LaunchForm(CpuPhaseForm):
         min_value=0.1, required=False, label="Board minutes at most", help_text="Empty: no limit."
     )
     pays_over_requests = pays_over_field()
-    earlier = forms.ModelMultipleChoiceField(
+    earlier = EarlierField(
         Sweep.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple,

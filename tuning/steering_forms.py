@@ -12,6 +12,8 @@ from tuning.forms import (
     MOST_POINTS,
     QUANTILES,
     STRATEGY_LABELS,
+)
+from tuning.forms_of_goals import (
     WITH_MODEL,
     goal_field,
     pays_over_field,

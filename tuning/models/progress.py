@@ -55,6 +55,7 @@ class SweepQuerySet(models.QuerySet["Sweep"]):
         likest = self.filter(pk__in=ended.values("pk")).annotate(likeness=likeness)
         likest = likest.order_by("likeness", "-created_at").values("pk")[:MOST_EARLIER]
         chosen = self.filter(pk__in=list(likest.values_list("pk", flat=True)))
+        chosen = chosen.select_related("network", "device")
         return chosen.annotate(likeness=likeness).order_by("likeness", "-created_at")
 
     def with_progress(self) -> SweepQuerySet:
