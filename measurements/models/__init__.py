@@ -14,6 +14,8 @@ from .rail_maps import RailMap
 from .replay import ReplayTable
 from .runs import Run, RunQuerySet, Verdict
 from .samples import Phase, PowerSample, RequestLog
+from .saved_views import SavedView
+from .tags import Tag, TagChange, TagRefused
 from .unit_settings import UnitSettings, energy_unit_of
 
 __all__ = [
@@ -40,6 +42,10 @@ __all__ = [
     "RunNote",
     "RunQuerySet",
     "UnitSettings",
+    "SavedView",
+    "Tag",
+    "TagChange",
+    "TagRefused",
     "Verdict",
     "Webhook",
     "energy_unit_of",

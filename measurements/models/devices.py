@@ -14,6 +14,7 @@ from measurements.messages import BoardInfo, Heartbeat, OperatingPoint
 from .audit import AuditEntry
 from .packs import Pack
 from .replay import ReplayTable
+from .tags import Tag
 
 OFFLINE_AFTER = dt.timedelta(seconds=10)
 """Five missed heartbeats: the device counts as offline."""
@@ -71,6 +72,7 @@ class Device(models.Model):
     sensor_lag_s = models.FloatField(null=True)
     software = models.JSONField(default=dict)
     problems = ArrayField(models.TextField(), default=list)
+    tags = models.ManyToManyField(Tag, related_name="devices")
     needs_network_file = models.BooleanField(default=False)
     registered_at = models.DateTimeField(null=True)
     # What the last heartbeat said.

@@ -10,6 +10,7 @@ from measurements.messages import NetworkFeatures
 
 from .devices import Device
 from .replay import ReplayTable
+from .tags import Tag
 
 
 class NetworkQuerySet(models.QuerySet["Network"]):
@@ -62,6 +63,7 @@ class Network(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    tags = models.ManyToManyField(Tag, related_name="networks")
 
     objects = NetworkQuerySet.as_manager()
 

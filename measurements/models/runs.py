@@ -24,6 +24,7 @@ from .arrival_traces import ArrivalTrace
 from .devices import Device
 from .networks import Network
 from .packs import Pack
+from .tags import Tag
 
 LEASE = dt.timedelta(seconds=15)
 """A running run whose board has not been heard for this long goes back to the queue."""
@@ -108,6 +109,7 @@ class Run(models.Model):
     repeat_of = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="repeats"
     )
+    tags = models.ManyToManyField(Tag, related_name="runs")
 
     # What was asked.
     gpu_min_hz = models.BigIntegerField(null=True)

@@ -49,7 +49,7 @@ def test_the_list_costs_the_same_for_many_boards(django_assert_max_num_queries):
         device = make_device()
         device.running = make_run(device=device)
         device.save()
-    with django_assert_max_num_queries(5):  # session, user, its roles, unread, devices
+    with django_assert_max_num_queries(8):  # session, user, roles, unread, views, tags, count, rows
         page(client, "devices")
 
 

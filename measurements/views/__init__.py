@@ -16,6 +16,7 @@ from .devices import (
     device_token,
     device_token_revoke,
 )
+from .lists import list_file, list_tags, tags_undo, view_deed, view_save
 from .networks import network_detail, network_list, network_upload
 from .notes import run_note
 from .notifications import (
@@ -56,6 +57,8 @@ __all__ = [
     "device_token",
     "device_token_revoke",
     "import_log",
+    "list_file",
+    "list_tags",
     "network_detail",
     "network_list",
     "network_upload",
@@ -71,4 +74,7 @@ __all__ = [
     "run_repeat",
     "run_trace",
     "run_window",
+    "tags_undo",
+    "view_deed",
+    "view_save",
 ]

@@ -18,10 +18,11 @@ from django.views.decorators.vary import vary_on_headers
 
 from measurements.forms.devices import DeviceForm
 from measurements.ladders import Ladder, ladder
+from measurements.lists import DEVICES
 from measurements.models import Device, DeviceToken
 from measurements.roles import ADMIN, role_required
 
-from . import rail_maps
+from . import lists, rail_maps
 from .calibrations import of_device
 
 RECENT_RUNS = 12
@@ -39,10 +40,7 @@ class RailRow(NamedTuple):
 @conditional_page
 @vary_on_headers("HX-Request")
 def device_list(request: HttpRequest) -> HttpResponse:
-    devices = Device.objects.with_activity()
-    template = "_devices.html" if request.htmx else "device_list.html"
-    context = {"devices": devices, "server_url": request.build_absolute_uri("/")}
-    return render(request, f"measurements/{template}", context)
+    return lists.show(request, DEVICES, live=True)
 
 
 @require_GET

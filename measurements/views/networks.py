@@ -9,16 +9,18 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from measurements.board.hardware import replay
 from measurements.forms.networks import NetworkUploadForm
+from measurements.lists import NETWORKS
 from measurements.models import Network
 from measurements.roles import OPERATOR, role_required
+
+from . import lists
 
 SHOWN_BATCH_SIZES = (1, 2, 4, 8, 16)
 
 
 @require_GET
 def network_list(request: HttpRequest) -> HttpResponse:
-    context = {"networks": _with_costs(Network.objects.select_related("created_by"))}
-    return render(request, "measurements/network_list.html", context)
+    return lists.show(request, NETWORKS)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -250,12 +250,17 @@ def standing_badge(sweep: Any) -> SafeString:
 @register.simple_tag
 def provenance(device: Any) -> SafeString:
     """The small constant badges of data that no real Jetson gave, or that came from elsewhere."""
+    if not device:
+        return SafeString("")
+    is_imported = device.pack_id is not None
+    return provenance_of(device.provenance, device.provenance_note, is_imported=is_imported)
+
+
+def provenance_of(kind: str, note: str, *, is_imported: bool = False) -> SafeString:
     badges = SafeString("")
-    if device and device.provenance != "real":
-        note = device.provenance_note
-        text = _replay_of(note) if device.provenance == "replay" else device.provenance
-        badges += _badge(str(device.provenance), note, text)
-    if device and device.pack_id:
+    if kind != "real":
+        badges += _badge(str(kind), note, _replay_of(note) if kind == "replay" else kind)
+    if is_imported:
         note = "Measured elsewhere; it came with an evidence pack."
         badges += _badge("imported", note, "imported")
     return badges

@@ -1,4 +1,5 @@
 // Table rows with data-href open on click and on Enter; the real link stays in the first cell.
+// j and k, or the arrows, go down and up; / goes to the search.
 (() => {
   "use strict";
 
@@ -31,6 +32,17 @@
     if (event.key === "Enter") open(event.target, event.ctrlKey || event.metaKey);
     else if (next) event.target[next]?.focus();
     else return;
+    event.preventDefault();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest?.("input, textarea, select, [contenteditable], dialog")) return;
+    const search = event.key === "/" && document.querySelector("[data-search]");
+    const step = { j: "nextElementSibling", k: "previousElementSibling" }[event.key];
+    const row = event.target.closest?.("tr[data-href]");
+    const goal = search || (step && (row ? row[step] : document.querySelector("tr[data-href]")));
+    if (!goal) return;
+    goal.focus();
     event.preventDefault();
   });
   document.addEventListener("htmx:load", (event) => prepare(event.target));

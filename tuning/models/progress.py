@@ -97,7 +97,7 @@ class SweepQuerySet(models.QuerySet["Sweep"]):
         A dict with trial, number, values (in the order of the axes), run, energy_j,
         half_width_j, latency_ms, bound_ms, batch_size and the clocks.
         """
-        best = _feasible_links().order_by("cost", "trial__number")
+        best = feasible_links().order_by("cost", "trial__number")
         fields = ("batch_size", "gpu_min_hz", "gpu_max_hz", "emc_hz", "cpu_hz")
         found = JSONObject(
             trial="trial_id",
@@ -138,7 +138,7 @@ class SweepQuerySet(models.QuerySet["Sweep"]):
         )
 
 
-def _feasible_links() -> models.QuerySet:
+def feasible_links() -> models.QuerySet:
     """Done runs of the outer sweep with `energy_j`, `half_width_j`, `latency_ms` as it asks.
 
     They are reached by way of their links: a fork's runs belong to several sweeps.

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from measurements.models import ArrivalTrace, Device, Network, Pack, Run
+from measurements.models import ArrivalTrace, Device, Network, Pack, Run, Tag
 from measurements.models.runs import POINT_FIELDS
 from tuning.paying import Prospect
 from tuning.questions import Earlier, Goal, Question
@@ -80,6 +80,7 @@ class Sweep(models.Model):
     pack = models.ForeignKey(
         Pack, null=True, on_delete=models.PROTECT, related_name="sweeps", help_text="Imported"
     )
+    tags = models.ManyToManyField(Tag, related_name="sweeps")
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="sweeps")
     objective = models.CharField(max_length=10, choices=Objective, default=Objective.BUSY)
     goal = models.CharField(max_length=12, choices=GoalChoice, default=GoalChoice.ENERGY)

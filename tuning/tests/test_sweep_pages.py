@@ -193,3 +193,37 @@ def test_the_launch_form_shows_a_networks_name_as_text_not_as_markup(client: Cli
     make_device()
     client.force_login(make_user(OPERATOR))
     assert "<script>alert(1)" not in client.get(reverse("sweep_new")).content.decode()
+
+
+def test_the_list_filters_and_sorts_by_the_best_point_within_the_limit(viewer):
+    for name, energy_j in (("more", 0.5), ("less", 0.3)):
+        make_trial(make_sweep(name=name), busy_energy_j=energy_j)
+    make_trial(make_sweep(name="too slow", slo_ms=20))
+    rows = viewer.get(reverse("sweeps"), {"sort": "energy_mj"}).context["listed"].rows
+    assert [row.values["c_name"] for row in rows] == ["less", "more", "too slow"]
+    rows = viewer.get(reverse("sweeps"), {"energy_mj__lt": "400"}).context["listed"].rows
+    assert [row.values["c_name"] for row in rows] == ["less"]
+
+
+def test_a_verdict_counts_in_the_list_while_it_is_about_the_best_point(viewer):
+    sweep = make_sweep(name="checked", state=Sweep.State.FINISHED)
+    trial = make_trial(sweep, busy_energy_j=0.5)
+    make_sweep(name="not checked")
+    sweep.verifications.create(
+        trial=trial, device=sweep.device, blocks=2, seed=1, state="done", verdict="verified"
+    )
+    verified = {"winner": "verified"}
+    rows = viewer.get(reverse("sweeps"), verified).context["listed"].rows
+    assert [row.values["c_name"] for row in rows] == ["checked"]
+    make_trial(sweep, busy_energy_j=0.4)
+    assert viewer.get(reverse("sweeps"), verified).context["listed"].rows == []
+
+
+def test_runs_are_found_by_their_sweep_and_its_strategy(viewer):
+    sweep = make_sweep(strategy=Sweep.Strategy.GRID)
+    run = make_trial(sweep).trial_runs.get().run
+    make_trial(make_sweep(strategy=Sweep.Strategy.RANDOM))
+    for query in ({"sweep": str(sweep.pk)}, {"strategy": "grid"}):
+        rows = viewer.get(reverse("runs"), query).context["listed"].rows
+        assert [row.key for row in rows] == [str(run.pk)]
+    assert viewer.get(reverse("runs"), {"sweep": "x"}).context["listed"].rows == []

@@ -4,49 +4,21 @@ import csv
 from collections.abc import Iterator
 
 from django.contrib import messages
-from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_POST
 
-from measurements import browsing
-from measurements.browsing import Column, FilterRow
-from measurements.models import Device, Network
 from measurements.roles import OPERATOR, role_required
+from measurements.views import lists
 from tuning import results, steering
-from tuning.models import Sweep, Trial
-
-FILTERS = {"state": "state", "device": "device__name", "network": "network__name"}
-COLUMNS = (
-    Column("Sweep", "name", "name"),
-    Column("State", "state", "state"),
-    Column("Winner"),
-    Column("Device", "device", "device__name"),
-    Column("Network", "network", "network__name"),
-    Column("Strategy"),
-    Column("SLO", "slo", "slo_ms", unit="ms", is_number=True),
-    Column("Trials", "trials", "observed", is_number=True),
-    Column("Launched", "created", "created_at"),
-)
+from tuning.lists import SWEEPS
+from tuning.models import Sweep
 
 
 @require_GET
 def sweep_list(request: HttpRequest) -> HttpResponse:
-    wanted = {FILTERS[key]: request.GET[key] for key in FILTERS if request.GET.get(key)}
-    sweeps = (
-        Sweep.objects.select_related("device", "network")
-        .with_standing()
-        .annotate(observed=Count("trials", filter=Q(trials__state=Trial.State.OBSERVED)))
-    )
-    sweeps = browsing.ordered(sweeps.filter(**wanted), request.GET, COLUMNS, default="-created")
-    context = {
-        "pages": browsing.pages(sweeps, request.GET),
-        "headings": browsing.headings(request.GET, COLUMNS, default="-created"),
-        "filters": _filters(request),
-        "is_filtered": bool(wanted),
-    }
-    return render(request, "tuning/sweep_list.html", context)
+    return lists.show(request, SWEEPS)
 
 
 @require_GET
@@ -73,19 +45,6 @@ def sweep_deed(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
 def _sweep(pk: int) -> Sweep:
     sweeps = Sweep.objects.select_related("device", "network", "created_by").with_standing()
     return get_object_or_404(sweeps.prefetch_related("axes", "others"), pk=pk)
-
-
-def _filters(request: HttpRequest) -> list[FilterRow]:
-    """Chips for every state, and for the devices and networks that have been swept."""
-    named = {
-        "device": ("Device", Device.objects.filter(sweeps__isnull=False)),
-        "network": ("Network", Network.objects.filter(sweeps__isnull=False)),
-    }
-    rows = [browsing.filter_row(request.GET, "state", "State", Sweep.State.choices)]
-    for key, (label, subjects) in named.items():
-        names = subjects.order_by("name").distinct().values_list("name", "name")
-        rows.append(browsing.filter_row(request.GET, key, label, names))
-    return rows
 
 
 def _csv_rows(sweep: Sweep) -> Iterator[list[object]]:
