@@ -179,19 +179,19 @@ def relative_spread(
     Raises:
         EnergyUnknown: See its subclasses.
     """
-    scatter = scatter_of(total, window, busy_seconds(requests))
-    time = _time_part(requests, scatter, own_share=1.0, idles=idles)
+    scatter = scatter_of(total, window, busy_seconds(requests), jumps_in=True)
+    relative = inference_time_per_request(requests).relative_half_width
+    time = _time_part(relative, scatter, own_share=1.0, idles=idles)
     return statistics.combined(scatter.mean.relative_half_width, time)
 
 
 def _time_part(
-    requests: Requests, scatter: Scatter, *, own_share: float, idles: bool
+    relative: float | None, scatter: Scatter, *, own_share: float, idles: bool
 ) -> float | None:
-    """What the scatter of inference time does to the energy, as a relative half-width.
+    """What `relative` scatter of inference time does to the energy, as a relative half-width.
 
     Where the board waits for arrivals, a longer inference also takes from idle time.
     """
-    relative = inference_time_per_request(requests).relative_half_width
     return _scaled(relative, own_share + (scatter.busy_share if idles else 0.0))
 
 
@@ -201,13 +201,15 @@ def _per_request(
     """Mean power * `seconds_each`.
 
     Args:
-        own_share: 1 if `seconds_each` itself scatters as inference time does, else 0.
+        own_share: 1 if `seconds_each` itself scatters as inference time does (busy energy,
+            whose window begins with an inference), else 0.
     """
-    power = mean_power(record, window, busy_seconds(record.requests))
+    power = mean_power(record, window, busy_seconds(record.requests), jumps_in=own_share == 1.0)
     if power.scatter.mean.value <= 0:
         raise PowerMissing(f"the mean power reads {power.scatter.mean.value:.3f} W")
     idles = record.plan.arrivals.kind != "back_to_back"
-    time = _time_part(record.requests, power.scatter, own_share=own_share, idles=idles)
+    relative = inference_time_per_request(record.requests, given_batches=True).relative_half_width
+    time = _time_part(relative, power.scatter, own_share=own_share, idles=idles)
     half_width_w = power.half_width_w(_scaled(time, power.total_w))
     return PerRequest(
         energy_j=power.total_w * seconds_each,
@@ -254,16 +256,26 @@ def busy_seconds(requests: Requests) -> Callable[[Floats], Floats]:
     return lambda t_s: np.asarray(np.interp(t_s, times, seconds))
 
 
-def inference_time_per_request(requests: Requests) -> statistics.Mean:
+def inference_time_per_request(
+    requests: Requests, *, given_batches: bool = False
+) -> statistics.Mean:
     """Length of the union of inference intervals / requests, in seconds, by batch means.
 
     Requests that were executed together share one interval and count as one entry.
+
+    Args:
+        given_batches: How batches filled belongs to the plan's arrivals: what goes with the
+            size of a batch, by least squares, is no scatter.
     """
     together, counts = np.unique(
         np.column_stack((requests.inference_start_s, requests.end_s)), axis=0, return_counts=True
     )
     added, order = union(together[:, 0], together[:, 1])
-    return statistics.batch_means(added, counts[order])
+    sizes = counts[order]
+    if given_batches and len(sizes) >= statistics.FEWEST_BATCHES and np.ptp(sizes):
+        slope_s, fixed_s = np.polyfit(sizes, added, 1)
+        added = added - (fixed_s + slope_s * sizes) + sizes * added.sum() / sizes.sum()
+    return statistics.batch_means(added, sizes)
 
 
 def _scaled(value: float | None, factor: float) -> float | None:

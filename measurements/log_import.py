@@ -241,7 +241,7 @@ def _measure(run: Run, log: Log, window: Window) -> list[Finding]:
 
 def _energy_or_none(trace: Trace, window: Window, seconds_each: float) -> float | None:
     try:
-        return float(trace.joules_between(window)[0]) / window.length_s * seconds_each
+        return scatter_of(trace, window).mean.value * seconds_each
     except PowerMissing:
         return None
 

@@ -7,7 +7,7 @@ steps do not matter, "coarse" ones do not (see `quantisation`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -76,17 +76,22 @@ class MeanPower:
         )
 
 
-def mean_power(record: Record, window: Window, busy_s: BusySeconds) -> MeanPower:
+def mean_power(
+    record: Record, window: Window, busy_s: BusySeconds, *, jumps_in: bool = False
+) -> MeanPower:
     """The mean power of `record` over `window`.
 
     A coarse rail's value is the mean of what its readings leave open, not of the readings.
 
+    Args:
+        jumps_in: See `scatter_of`.
+
     Raises:
         EnergyUnknown: See its subclasses.
     """
-    total, traces = total_trace(record), rail_traces(record)
-    read_w = [_read_w(trace, window) for trace in traces]
-    scatter = scatter_of(total, window, busy_s)
+    traces = rail_traces(record)
+    read_w = [_read_w(trace, window, busy_s, jumps_in) for trace in traces]
+    scatter = scatter_of(total_trace(record), window, busy_s, jumps_in=jumps_in)
     rails, lag_s = record.board.rails, record.board.sensor_lag_s
     left_open = [_belief(*pair, window, lag_s) for pair in zip(rails, traces, strict=True)]
     rails_w = [
@@ -100,30 +105,64 @@ def mean_power(record: Record, window: Window, busy_s: BusySeconds) -> MeanPower
         total_w=sum(power for power in counted if power is not None),
         rails_w=tuple(rails_w),
         scatter=scatter,
-        fine=_fine(record, traces, left_open, window, busy_s),
+        fine=_fine(record, traces, left_open, window, busy_s, jumps_in),
         coarse=tuple(coarse) if steps_known else None,
     )
 
 
-def scatter_of(trace: Trace, window: Window, busy_s: BusySeconds = np.zeros_like) -> Scatter:
-    """By batch means over equal parts of `window`, none shorter than the samples' spacing.
+def scatter_of(
+    trace: Trace,
+    window: Window,
+    busy_s: BusySeconds = np.zeros_like,
+    *,
+    jumps_in: bool = False,
+) -> Scatter:
+    """The mean power over `window`, by batch means over parts between its readings.
+
+    A load begins or ends between two readings, and power jumps with it: a line from one
+    reading to the next begins that too early or too late. So energy is taken from the first
+    to the last reading inside the window, where it is exact, and brought to the whole window
+    by the time that inference took in both, times the power that goes with it.
 
     What power has in common with the time that inference takes in each part is explained
     by the arrivals, which belong to the plan: only the rest scatters.
 
-    Source: Law, Simulation Modeling and Analysis (5th ed.), 9.5.3 (batch means), 11.4
-    (control variates).
+    Args:
+        jumps_in: Whether an inference starts with the window. Otherwise what ran just then
+            is not known (it belongs to the warm-up), and the line is the best guess.
+
+    Source: Law, Simulation Modeling and Analysis (5th ed.), 9.5.2 and 9.5.3 (batch means of
+    ratios), 11.4 (control variates).
     """
-    inside = int(np.sum((trace.t_s > window.start_s) & (trace.t_s < window.end_s)))
-    parts = max(1, min(MOST_PARTS, inside))
-    edges = np.linspace(window.start_s, window.end_s, parts + 1)
-    seconds = window.length_s / parts
-    powers = trace.joules_between(edges) / seconds
-    busy = np.diff(busy_s(edges)) / seconds
-    slope_w = _slope(busy, powers)
-    rest, value_w = powers - slope_w * (busy - busy.mean()), float(powers.mean())
-    share = slope_w * float(busy.mean()) / value_w if value_w > 0 else 0.0
-    return Scatter(statistics.batch_means(rest), min(1.0, max(0.0, share)))
+    edges = _edges(trace, window, jumps_in)
+    seconds, busy = np.diff(edges), np.diff(busy_s(edges))
+    joules = trace.joules_between(edges)
+    share = float(busy.sum() / seconds.sum())
+    slope_w = _slope(busy / seconds, joules / seconds)
+    mean = statistics.batch_means(joules - slope_w * (busy - share * seconds), seconds)
+    in_window = float(np.diff(busy_s(np.array(window)))[0]) / window.length_s
+    value_w = mean.value + slope_w * (in_window - share)
+    busy_share = slope_w * in_window / value_w if value_w > 0 else 0.0
+    return Scatter(replace(mean, value=value_w), min(1.0, max(0.0, busy_share)))
+
+
+def _edges(trace: Trace, window: Window, jumps_in: bool) -> Floats:
+    """At most `MOST_PARTS` + 1 times inside `window`, all but perhaps the first of readings.
+
+    The window's own ends where fewer than two readings lie inside.
+
+    Raises:
+        EnergyUnknown: See its subclasses.
+    """
+    t_s, _ = trace.around(*window)
+    inside = t_s[(t_s >= window.start_s) & (t_s <= window.end_s)]
+    if len(inside) < 2:
+        return np.array(window)
+    parts = min(MOST_PARTS, len(inside) - 1)
+    edges = inside[np.arange(parts + 1) * (len(inside) - 1) // parts]
+    if not jumps_in:
+        edges[0] = window.start_s
+    return np.asarray(edges)
 
 
 def _slope(busy: Floats, powers: Floats) -> float:
@@ -139,9 +178,13 @@ def _belief(rail: Rail, trace: Trace, window: Window, lag_s: float) -> Belief | 
     if not rail.step_w:
         return None
     try:
-        _, readings_w = trace.around(*window)
+        t_s, readings_w = trace.around(*window)
     except PowerMissing:
         return None
+    # Those just outside show another load's power, or its fall.
+    inside_w = readings_w[(t_s >= window.start_s) & (t_s <= window.end_s)]
+    if len(inside_w):
+        readings_w = inside_w
     worth = STEADY_VALUES_PER_LAG * window.length_s / lag_s if lag_s > 0 else len(readings_w)
     return quantisation.belief(readings_w, rail.step_w, independent=max(1.0, worth))
 
@@ -152,18 +195,20 @@ def _fine(
     left_open: Sequence[Belief | None],
     window: Window,
     busy_s: BusySeconds,
+    jumps_in: bool,
 ) -> Scatter | None:
     """The scatter of the rails of the total whose steps do not matter."""
     rails = zip(record.board.rails, traces, left_open, strict=True)
     fine_w = [trace.power_w for rail, trace, open_ in rails if rail.in_total and open_ is None]
     if not fine_w:
         return None
-    return scatter_of(trace_of(record, np.sum(fine_w, axis=0)), window, busy_s)
+    total = trace_of(record, np.sum(fine_w, axis=0))
+    return scatter_of(total, window, busy_s, jumps_in=jumps_in)
 
 
-def _read_w(trace: Trace, window: Window) -> float | None:
+def _read_w(trace: Trace, window: Window, busy_s: BusySeconds, jumps_in: bool) -> float | None:
     """Mean power of one rail over `window` as read; None where a value is missing."""
     try:
-        return float(trace.joules_between(window)[0]) / window.length_s
+        return scatter_of(trace, window, busy_s, jumps_in=jumps_in).mean.value
     except PowerMissing:
         return None

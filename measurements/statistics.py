@@ -95,9 +95,10 @@ def batch_means(values: ArrayLike, weights: ArrayLike | None = None) -> Mean:
     """The (weighted) mean of an autocorrelated series, with its standard error by batch means.
 
     The series is cut into at most 30 batches of neighbours. Batches are merged in
-    pairs as long as neighbours are still alike (the lag-1 autocorrelation of batch
-    means is above its one-sided 95 % limit under independence); what is left at 10
-    batches widens the error as for a first-order autoregressive series.
+    pairs as long as neighbours are still alike, or contrary, as a rhythm or a lag that was
+    undone makes them (the lag-1 autocorrelation of batch means is beyond a one-sided 95 %
+    limit under independence); likeness that is left at 10 batches widens the error as for a
+    first-order autoregressive series.
 
     Args:
         values: Sums or single values in order of time, shape (n,); n >= 1.
@@ -119,7 +120,7 @@ def batch_means(values: ArrayLike, weights: ArrayLike | None = None) -> Mean:
     while True:
         residuals = (sums - ratio * shares) / shares.mean()
         count, alike = len(residuals), _lag_one(residuals)
-        if count // 2 < FEWEST_BATCHES or alike <= 1.645 / math.sqrt(count):
+        if count // 2 < FEWEST_BATCHES or abs(alike) <= 1.645 / math.sqrt(count):
             break
         sums, shares = _batched(sums, count // 2), _batched(shares, count // 2)
     return Mean(ratio, _standard_error(residuals, alike), count - 1)

@@ -1,8 +1,9 @@
 """What a Jetson says about itself: model, software, power sensors.
 
 Sources: device tree binding "compatible"; `/etc/nv_tegra_release` and the package
-`nvidia-jetpack` of L4T; kernel Documentation/hwmon/ina3221.rst; TI data sheets SBOS576
-(INA3221) for its steps and its averaging.
+`nvidia-jetpack` of L4T; kernel Documentation/hwmon/ina3221.rst; the device tree properties of
+NVIDIA's driver `ina3221x` (L4T R32); TI data sheets SBOS576 (INA3221) for its steps and its
+averaging.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from measurements.board.hardware.protocol import Files
 from measurements.board.hardware.rails import UNUSED
 from measurements.board.hardware.sampling import is_dummy_zone
-from measurements.board.hardware.sysfs import read_int, read_word
+from measurements.board.hardware.sysfs import read_cell, read_int, read_word
 
 _FAMILY = re.compile(r"(AGX )?(Thor|Orin|Xavier|TX2|TX1|TK1|Nano)(i)?( NX| Nano| 2GB)?")
 _RELEASE = re.compile(r"R(\d+) \(release\), REVISION: ([\d.]+)")
@@ -93,19 +94,29 @@ def _hwmon_channels(files: Files) -> Iterator[Sensor]:
 
 
 def _hwmon_step_w(files: Files, chip: str, channel: int) -> float | None:
-    """One step of the shunt's voltage, as power at the rail's present voltage."""
     shunt_uohm = read_int(files, f"{chip}/shunt{channel}_resistor")
-    bus_mv = read_int(files, f"{chip}/in{channel}_input")
+    return _step_w(shunt_uohm, read_int(files, f"{chip}/in{channel}_input"))
+
+
+def _step_w(shunt_uohm: int | None, bus_mv: int | None) -> float | None:
+    """One step of the shunt's voltage, as power at the rail's present voltage."""
     return _SHUNT_STEP_UV / shunt_uohm * bus_mv / 1000 if shunt_uohm and bus_mv else None
 
 
 def _iio_channels(files: Files) -> Iterator[Sensor]:
-    """JetPack 4: NVIDIA's `ina3221x` driver, which does not tell its shunts."""
+    """JetPack 4: NVIDIA's `ina3221x` driver; its shunts stand in the device tree."""
     for chip in files.glob("/sys/bus/i2c/drivers/ina3221x/*/iio:device*"):
         for channel in (0, 1, 2):
             rail = read_word(files, f"{chip}/rail_name_{channel}")
             if rail and rail != UNUSED:
-                yield Sensor(rail, None)
+                yield Sensor(rail, _iio_step_w(files, chip, channel))
+
+
+def _iio_step_w(files: Files, chip: str, channel: int) -> float | None:
+    node = f"{chip.rsplit('/', 1)[0]}/of_node/channel@{channel}"
+    shunt_mohm = read_cell(files, f"{node}/ti,shunt-resistor-mohm")
+    bus_mv = read_int(files, f"{chip}/in_voltage{channel}_input")
+    return _step_w(shunt_mohm and shunt_mohm * 1000, bus_mv)
 
 
 def sensor_lag_s(files: Files) -> float:

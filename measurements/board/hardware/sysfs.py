@@ -24,3 +24,15 @@ def read_int(files: Files, path: str) -> int | None:
 def read_ints(files: Files, path: str) -> list[int]:
     """All whole numbers in `path`, in order; none if it cannot be read."""
     return [int(word) for word in re.findall(r"[0-9]{1,18}", read_word(files, path) or "")]
+
+
+def read_cell(files: Files, path: str) -> int | None:
+    """The number below 128 in a device tree property of one cell (four bytes, big-endian).
+
+    None if it cannot be read or is something else: a larger number's bytes are no text.
+    """
+    try:
+        cell = files.read(path).encode()
+    except OSError:
+        return None
+    return cell[3] if len(cell) == 4 and cell[:3] == b"\0\0\0" and cell[3] < 128 else None

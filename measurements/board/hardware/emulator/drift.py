@@ -59,8 +59,9 @@ class Ripple:
 
     def on(self, parts: physics.Parts) -> physics.Parts:
         """The parts' power with the ripple; a part that is off has none."""
-        rippled = (
-            max(power + extra, 0.0) if power else 0.0
-            for power, extra in zip(parts, self.watts, strict=True)
+        return physics.Parts(
+            *[
+                max(power + extra, 0.0) if power else 0.0
+                for power, extra in zip(parts, self.watts, strict=True)
+            ]
         )
-        return physics.Parts(*rippled)

@@ -53,6 +53,11 @@ class Model:
         self._activity = Activity(self.gpu_awake, None, 0.0, 0.0)
         self._trace = EnergyTrace(start_s, len(board.rails))
         self._sensor = LowPass(board.rails, board.sensor_tau_s)
+        self._feeds = [
+            (rail.gain, [physics.Parts._fields.index(part) for part in rail.parts])
+            for rail in board.rails
+        ]
+        self._counted = [index for index, rail in enumerate(board.rails) if rail.in_total]
         self._rails_w: list[float] = []
         self._total_w = 0.0
         self._heat = Heat(board.thermal)
@@ -290,9 +295,6 @@ class Model:
         )
 
     def _draw(self, parts: physics.Parts) -> None:
-        rails = self.board.rails
-        watts = parts._asdict()
-        self._rails_w = [rail.gain * sum(watts[part] for part in rail.parts) for rail in rails]
-        total = zip(rails, self._rails_w, strict=True)
-        self._total_w = sum(power for rail, power in total if rail.in_total)
-        self._sensor.hold(self._rails_w)
+        rails_w = [gain * sum([parts[part] for part in fed]) for gain, fed in self._feeds]
+        self._rails_w, self._total_w = rails_w, sum([rails_w[rail] for rail in self._counted])
+        self._sensor.hold(rails_w)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import exp, pow, prod
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import msgspec
 
 from measurements.messages import NetworkFeatures
 
-from .boards.data import BoardData, Engine
+from .boards.data import BoardData, CpuPower, Engine
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -111,14 +112,26 @@ def cpu_w(board: BoardData, cpu_hz: Sequence[float], busy_cores: float) -> float
     Args:
         cpu_hz: The clock of each cluster, shape (policies,).
     """
-    cpu, clusters = board.cpu, len(board.policies)
-    idle = sum(hz * _cpu_v2(board, hz) for hz in cpu_hz) * cpu.idle_w_per_hz / clusters
-    per_core = cpu.core_w / (_cpu_v2(board, board.cpu_hz[-1]) * board.cpu_hz[-1])
-    return cpu.floor_w + idle + busy_cores * per_core * cpu_hz[0] * _cpu_v2(board, cpu_hz[0])
+    cpu, top_hz = board.cpu, board.cpu_hz[-1]
+    idle = _cpu_idle_w(cpu, top_hz, tuple(cpu_hz))
+    return cpu.floor_w + idle + busy_cores * _core_w(cpu, top_hz, cpu_hz[0])
 
 
-def _cpu_v2(board: BoardData, hz: float) -> float:
-    return volts(hz / board.cpu_hz[-1], board.cpu.volt_knee, board.cpu.volt_rise) ** 2
+@lru_cache(maxsize=4096)
+def _cpu_idle_w(cpu: CpuPower, top_hz: int, cpu_hz: tuple[float, ...]) -> float:
+    idle = sum(hz * _cpu_v2(cpu, top_hz, hz) for hz in cpu_hz)
+    return idle * cpu.idle_w_per_hz / len(cpu_hz)
+
+
+@lru_cache(maxsize=4096)
+def _core_w(cpu: CpuPower, top_hz: int, hz: float) -> float:
+    """One busy core at `hz`."""
+    per_hz = cpu.core_w / (_cpu_v2(cpu, top_hz, top_hz) * top_hz)
+    return per_hz * hz * _cpu_v2(cpu, top_hz, hz)
+
+
+def _cpu_v2(cpu: CpuPower, top_hz: int, hz: float) -> float:
+    return volts(hz / top_hz, cpu.volt_knee, cpu.volt_rise) ** 2
 
 
 def parts_w(

@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from .clock import Alarm, VirtualClock
@@ -44,6 +44,9 @@ class Printer:
         self._grammar = model.board.grammar
         self._is_root = is_root
         self._stamp = stamp
+        policies = enumerate(model.board.policies)
+        of_core = {cpu: policy for policy, cpus in policies for cpu in cpus}
+        self._policy_of = [of_core[cpu] for cpu in sorted(of_core)]
         self._random = random.Random(f"tegrastats/{seed}/{model.now_s}")
         self._lines = 0
         self._sums_mw = [0] * len(model.board.rails)
@@ -99,15 +102,12 @@ class Printer:
 
     def _cores(self, first_percent: int) -> str:
         """The busy core's load, in the cores' order; the others idle along."""
-        model = self._model
-        words = {
-            cpu: f"{int(self._random.random() * 1.2)}%@{model.cpus[i].hz // 1_000_000}"
-            for i, policy in enumerate(model.board.policies)
-            for cpu in policy
-        }
-        words[0] = f"{first_percent}%@{model.cpus[0].hz // 1_000_000}"
-        words.update(dict.fromkeys(model.knobs.offline, "off"))
-        return ",".join([words[cpu] for cpu in sorted(words)])
+        mhz = [domain.hz // 1_000_000 for domain in self._model.cpus]
+        words = [f"{int(self._random.random() * 1.2)}%@{mhz[i]}" for i in self._policy_of]
+        words[0] = f"{first_percent}%@{mhz[0]}"
+        for cpu in self._model.knobs.offline:
+            words[cpu] = "off"
+        return ",".join(words)
 
     def _gpu_mhz(self, busy: float) -> int:
         """The hardware's own count: 0.4 % below the set clock when idle, 1.2 % under load.
@@ -143,9 +143,12 @@ class Printer:
 
 def _degrees(temp_c: float | None, step_c: float) -> str:
     """In whole steps of the sensor, cut to three digits."""
-    if temp_c is None:
-        return "-256"
-    return f"{int(temp_c / step_c) * step_c:.4f}"[:-1].rstrip("0").rstrip(".")
+    return "-256" if temp_c is None else _steps(int(temp_c / step_c), step_c)
+
+
+@lru_cache(maxsize=4096)
+def _steps(count: int, step_c: float) -> str:
+    return f"{count * step_c:.4f}"[:-1].rstrip("0").rstrip(".")
 
 
 class VirtualTegrastats:

@@ -203,6 +203,10 @@ def _sensor(board: BoardData, rail: RailData) -> Iterator[tuple[str, str]]:
 
 def _iio_sensor(board: BoardData, rail: RailData) -> Iterator[tuple[str, str]]:
     chip, n = Paths(board).chip(rail), rail.channel - 1
+    if rail.bus:
+        shunt_mohm = round(_SHUNT_STEP_V / rail.bus.step_a * 1e3)
+        shunt = f"{I2C}/ina3221x/{rail.chip}/of_node/channel@{n}/ti,shunt-resistor-mohm"
+        yield shunt, f"\0\0\0{chr(shunt_mohm)}"
     yield f"{I2C}/ina3221x/{rail.chip}/name", "ina3221x\n"
     yield f"{chip}/rail_name_{n}", f"{rail.name}\n"
     yield f"{chip}/crit_current_limit_{n}", "32760 ma\n"
