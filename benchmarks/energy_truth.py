@@ -339,12 +339,20 @@ def _coverage(results: Sequence[Result], truths_j: Iterable[float | None]) -> fl
 
 
 def benchmark(kind: str, runs: int, jobs: int) -> dict[str, object]:
-    began_s = time.monotonic()
+    """All runs on one board; what is known so far is told on the way, every 20 states."""
+    began_s, outcomes = time.monotonic(), list[Outcome]()
     drawn = states(kind, max(1, round(runs / REPEATS)))
     with multiprocessing.Pool(jobs) as pool:
-        outcomes = [
-            one for many in pool.imap_unordered(measure, drawn, chunksize=1) for one in many
-        ]
+        for done, many in enumerate(pool.imap_unordered(measure, drawn, chunksize=1), start=1):
+            outcomes += many
+            if done % 20 == 0:
+                print(told(_found(kind, done, outcomes, began_s)), file=sys.stderr, flush=True)
+    return _found(kind, len(drawn), outcomes, began_s)
+
+
+def _found(
+    kind: str, states: int, outcomes: Sequence[Outcome], began_s: float
+) -> dict[str, object]:
     results = [result for outcome in outcomes for result in outcome.results]
     definitions = {
         name: summary(chosen)
@@ -353,7 +361,7 @@ def benchmark(kind: str, runs: int, jobs: int) -> dict[str, object]:
     }
     return {
         "board": f"emulated {kind}",
-        "states": len(drawn),
+        "states": states,
         "runs": len(outcomes),
         "invalid": dict(Counter(code for outcome in outcomes for code in outcome.invalid)),
         "stopped": dict(Counter(outcome.stopped_because for outcome in outcomes)),
