@@ -39,6 +39,7 @@ __all__ = [
     "WindowNotCovered",
     "at_rate",
     "at_rate_window",
+    "batch_of",
     "busy",
     "busy_seconds",
     "busy_window",
@@ -254,6 +255,12 @@ def busy_seconds(requests: Requests) -> Callable[[Floats], Floats]:
     times = np.column_stack((ends - added, ends)).ravel()
     seconds = np.column_stack((until - added, until)).ravel()
     return lambda t_s: np.asarray(np.interp(t_s, times, seconds))
+
+
+def batch_of(requests: Requests) -> NDArray[np.intp]:
+    """To which batch each request belongs, shape (requests,): those executed together share one."""
+    executed = np.column_stack((requests.inference_start_s, requests.end_s))
+    return np.asarray(np.unique(executed, axis=0, return_inverse=True)[1]).ravel()
 
 
 def inference_time_per_request(

@@ -22,7 +22,7 @@ from measurements.models.runs import POINT_FIELDS
 from measurements.power import PowerMissing, total_w
 from measurements.record_form import Malformed, check
 
-DEFINITIONS = 2
+DEFINITIONS = 3
 """Version of the definitions (docs/definitions.md) that the stored figures were made by."""
 
 
@@ -161,7 +161,7 @@ def _measure(run: Run, record: Record, *, is_invalid: bool) -> list[quality.Find
     """Fill in energies and latencies; what stays unknown has a finding that says why."""
     run.requests_served = len(record.requests.end_s)
     latency_ms = 1e3 * (np.array(record.requests.end_s) - np.array(record.requests.arrival_s))
-    _set_latency(run, latency_ms)
+    _set_latency(run, latency_ms, energy.batch_of(record.requests))
     try:
         _set_busy(run, record)
         if record.plan.arrivals.kind != "back_to_back":
@@ -205,11 +205,12 @@ def _set_at_rate(run: Run, at_rate: energy.PerRequest) -> None:
     run.rail_at_rate_energy_j = list(at_rate.rails_j)
 
 
-def _set_latency(run: Run, latency_ms: Sequence[float]) -> None:
+def _set_latency(run: Run, latency_ms: Sequence[float], batches: Sequence[int]) -> None:
     run.latency_mean_ms = float(np.mean(latency_ms)) if len(latency_ms) else None
     for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
         setattr(run, f"latency_{name}_ms", statistics.percentile(latency_ms, q))
-        setattr(run, f"latency_{name}_upper_ms", statistics.percentile_upper(latency_ms, q))
+        upper_ms = statistics.percentile_upper(latency_ms, q, batches=batches)
+        setattr(run, f"latency_{name}_upper_ms", upper_ms)
 
 
 def _describe(run: Run, record: Record, *, sha256: str) -> None:

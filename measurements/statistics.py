@@ -37,18 +37,63 @@ def percentile(values: ArrayLike, q: float) -> float | None:
     return float(ordered[_rank(len(ordered), q) - 1])
 
 
-def percentile_upper(values: ArrayLike, q: float) -> float | None:
+def percentile_upper(
+    values: ArrayLike, q: float, *, batches: ArrayLike | None = None
+) -> float | None:
     """One-sided 95 % upper bound of the q-quantile by order statistics; None if there is none.
 
     The k-th smallest of n independent values lies above the q-quantile with
     probability P(Binomial(n, q) <= k - 1); this takes the smallest k with >= 95 %.
+    Values of one batch are not independent: n values are then worth as many as
+    `independent_values` says, and the k-th of those stands at the same share of n.
 
-    Source: David & Nagaraja, Order Statistics (3rd ed.), section 7.1.
+    Args:
+        values: shape (n,).
+        batches: To which batch each value belongs, any labels, shape (n,). None: all are
+            independent.
+
+    Source: David & Nagaraja, Order Statistics (3rd ed.), section 7.1; Korn & Graubard,
+    Survey Methodology 24 (1998), 193-201 (proportions from clusters).
     """
     ordered = np.sort(np.asarray(values, dtype=float))
-    if len(ordered) < fewest_for_upper_bound(q):
+    n = len(ordered)
+    if n < fewest_for_upper_bound(q):
         return None
-    return float(ordered[_upper_rank(len(ordered), q) - 1])
+    worth = n if batches is None else independent_values(values, q, batches)
+    if worth < fewest_for_upper_bound(q):
+        return None
+    share = _upper_rank(worth, q) / worth
+    return float(ordered[math.ceil(share * n - 1e-9) - 1])
+
+
+def independent_values(values: ArrayLike, q: float, batches: ArrayLike) -> int:
+    """How many independent values tell as much of the q-quantile as these of whole batches.
+
+    n / design effect: how much more the count of values above the quantile scatters from
+    batch to batch than it would by independent values, widened by Student's t since it is
+    known from so many batches. Never more than n; never fewer than if all values of a batch were
+    one, and as few as that where fewer than 10 batches cannot tell.
+
+    Args:
+        values: shape (n,), n >= 1.
+        batches: To which batch each value belongs, shape (n,).
+
+    Source: Korn & Graubard (1998); Kish, Survey Sampling (1965), 5.4 (the worst case).
+    """
+    latencies = np.asarray(values, dtype=float)
+    _, batch = np.unique(np.asarray(batches), return_inverse=True)
+    sizes = np.bincount(batch)
+    n, count = len(latencies), len(sizes)
+    worst = float(np.sum(sizes**2)) / n
+    is_above = latencies > np.sort(latencies)[_rank(n, q) - 1]
+    share = float(is_above.mean())
+    if worst == 1 or count < FEWEST_BATCHES or share == 0:
+        return math.floor(n / worst)
+    above = np.bincount(batch, weights=is_above)
+    variance = count / (count - 1) * float(np.sum((above - share * sizes) ** 2)) / n**2
+    effect = variance / (share * (1 - share) / n)
+    caution = (student_t(CONFIDENCE, count - 1) / student_t(CONFIDENCE, 10_000)) ** 2
+    return math.floor(n / min(worst, max(1.0, effect) * caution) + 1e-9)
 
 
 def _rank(n: int, q: float) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -104,14 +103,17 @@ def _comparison(runs: list[Measured], arm: Arm, statistic: str) -> Comparison:
 
 
 def _bound_ms(found: Verification) -> float | None:
-    """Over all requests of the winner's runs together."""
+    """Over all requests of the winner's runs together; those of one batch stay together."""
     runs = found.steps.filter(arm=Arm.WINNER.value).values("run")
-    logs = RequestLog.objects.filter(run__in=runs).values_list("arrival_s", "end_s")
-    latencies_ms = list(
-        itertools.chain.from_iterable(
-            [1e3 * (end - arrival) for arrival, end in zip(arrivals, ends, strict=True)]
-            for arrivals, ends in logs
-        )
+    logs = RequestLog.objects.filter(run__in=runs).values_list(
+        "arrival_s", "inference_start_s", "end_s"
     )
+    latencies_ms: list[float] = []
+    batches: list[int] = []
+    numbers: dict[tuple[int, float, float], int] = {}
+    for run, log in enumerate(logs):
+        for arrival_s, start_s, end_s in zip(*log, strict=True):
+            latencies_ms.append(1e3 * (end_s - arrival_s))
+            batches.append(numbers.setdefault((run, start_s, end_s), len(numbers)))
     quantile = QUANTILES[found.sweep.slo_statistic]
-    return verification.latency_bound_ms(latencies_ms, quantile=quantile)
+    return verification.latency_bound_ms(latencies_ms, batches, quantile=quantile)

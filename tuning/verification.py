@@ -126,14 +126,19 @@ def latency_change(runs: Sequence[Measured], *, against: Arm) -> Estimate | None
     return Estimate(value, value - half, value + half, None, tuple(changes))
 
 
-def latency_bound_ms(latencies_ms: Sequence[float], *, quantile: float | None) -> float | None:
+def latency_bound_ms(
+    latencies_ms: Sequence[float], batches: Sequence[int], *, quantile: float | None
+) -> float | None:
     """What is held against the limit, over all requests of the winner's runs together.
 
     The one-sided 95 % order-statistic bound of the quantile; for the mean (None) the mean.
+
+    Args:
+        batches: To which batch each request belongs, shape (requests,).
     """
     if quantile is None:
         return _mean(latencies_ms) if latencies_ms else None
-    return percentile_upper(latencies_ms, quantile)
+    return percentile_upper(latencies_ms, quantile, batches=batches)
 
 
 def verdict(saved: Estimate, *, bound_ms: float | None, slo_ms: float | None) -> Verdict:

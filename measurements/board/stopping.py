@@ -20,7 +20,7 @@ from measurements.board.hardware.protocol import Sample
 from measurements.board.load.protocol import ServedBatch
 from measurements.messages import Plan, Rail, StoppedBecause, Stopping
 from measurements.power import Trace, Window
-from measurements.statistics import fewest_for_upper_bound
+from measurements.statistics import fewest_for_upper_bound, percentile_upper
 
 LOOK_EVERY = 1.1
 RATE_MARGIN = 1.5
@@ -79,9 +79,12 @@ class Stopper:
         return "precise" if self._is_precise(batches, samples) else None
 
     def _is_precise(self, batches: Sequence[ServedBatch], samples: Sequence[Sample]) -> bool:
+        """Whether energy is known well enough, and the limit's percentile has an upper bound."""
         stopping = self.plan.stopping
+        if stopping is None or not _is_bounded(batches, stopping.quantile):
+            return False
         spread = self._spread(batches, samples)
-        return bool(stopping and spread is not None and 100 * spread <= stopping.half_width_percent)
+        return spread is not None and 100 * spread <= stopping.half_width_percent
 
     def _spread(self, batches: Sequence[ServedBatch], samples: Sequence[Sample]) -> float | None:
         """The relative statistical half-width of busy energy now; None if it is not known."""
@@ -106,6 +109,15 @@ class Stopper:
         rows = [[sample.rails_w[index] for index in counted] for sample in inside]
         power_w = np.array(rows, dtype=float).sum(axis=1)
         return Trace(np.array([sample.t_s for sample in inside]), power_w, self.lag_s)
+
+
+def _is_bounded(batches: Sequence[ServedBatch], quantile: float | None) -> bool:
+    """Requests of one batch end together: so many of them may be worth too few."""
+    if quantile is None:
+        return True
+    latency_s = [batch.inference_end_s - at for batch in batches for at in batch.arrival_s]
+    batch_of = [number for number, batch in enumerate(batches) for _ in batch.arrival_s]
+    return percentile_upper(latency_s, quantile, batches=batch_of) is not None
 
 
 def _time(sample: Sample) -> float:

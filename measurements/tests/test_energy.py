@@ -181,6 +181,77 @@ def test_the_lag_correction_enters_the_mean_power():
     assert lagging.mean_power_w - plain.mean_power_w == pytest.approx(0.2)
 
 
+def _seen_by_the_sensor(starts_s, ends_s, *, idle_w, busy_w, lag_s=0.42, every_s=0.1):
+    """A record of inferences whose power jumps at once, in readings of a low-passed sensor."""
+    fine_s = np.arange(0, 20, 0.001)
+    running = np.zeros(len(fine_s), dtype=bool)
+    for start_s, end_s in zip(starts_s, ends_s, strict=True):
+        running |= (fine_s >= start_s) & (fine_s < end_s)
+    shown_w = _low_passed(np.where(running, busy_w, idle_w), 0.001 / lag_s)
+    kept = np.arange(37, len(fine_s), round(every_s * 1000))
+    samples = make_samples(rails_w=(0.0, 0.0))
+    samples.t_us = [round(1e6 * t_s) for t_s in fine_s[kept]]
+    samples.rails_w = [list(shown_w[kept]), [1.0] * len(kept)]
+    requests = Requests(
+        arrival_s=starts_s, start_s=starts_s, inference_start_s=starts_s, end_s=ends_s
+    )
+    board = make_board(sensor_lag_s=lag_s)
+    return make_record(samples=samples, requests=requests, board=board), fine_s, running
+
+
+def test_a_load_that_ends_between_two_readings_is_counted_to_its_end():
+    # 20 W from second 5 to 8.09, then 5 W: a line over the fall would show up to 2 % less.
+    starts_s = list(np.linspace(5, 8.09, 101)[:-1])
+    ends_s = [*starts_s[1:], 8.09]
+    record, _, _ = _seen_by_the_sensor(starts_s, ends_s, idle_w=5.0, busy_w=20.0)
+    # Served by other requests from second 2 on, as in a warm-up.
+    warm, _, _ = _seen_by_the_sensor([2.0, *starts_s], [5.0, *ends_s], idle_w=5.0, busy_w=20.0)
+    record.samples = warm.samples
+    assert energy.busy(record).mean_power_w == pytest.approx(20, rel=3e-3)
+
+
+def test_a_load_in_pulses_is_counted_by_its_inferences():
+    starts_s = list(np.arange(5, 9, 0.37))
+    ends_s = [start_s + 0.2 for start_s in starts_s]
+    warm_s = list(np.arange(5 - 8 * 0.37, 5 - 0.1, 0.37))
+    record, _, _ = _seen_by_the_sensor(starts_s, ends_s, idle_w=5.0, busy_w=20.0)
+    warm, fine_s, running = _seen_by_the_sensor(
+        [*warm_s, *starts_s], [*(s + 0.2 for s in warm_s), *ends_s], idle_w=5.0, busy_w=20.0
+    )
+    record.samples = warm.samples
+    inside = (fine_s >= starts_s[0]) & (fine_s < ends_s[-1])
+    true_w = np.where(running, 20.0, 5.0)[inside].mean()
+    assert energy.busy(record).mean_power_w == pytest.approx(true_w, rel=3e-3)
+
+
+def test_a_reading_after_the_load_is_no_level_of_its_power():
+    # 10 W all along, 2 W from the first reading after the last request on.
+    record = make_record()
+    record.samples.rails_w[0] = [10.0 if t_us <= 15e6 else 2.0 for t_us in record.samples.t_us]
+    still = energy.busy(make_record())
+    assert energy.busy(record).half_width_j == pytest.approx(still.half_width_j, rel=0.01)
+    assert energy.busy(record).mean_power_w == pytest.approx(10)
+
+
+def test_how_batches_filled_belongs_to_the_arrivals():
+    # Batches of 1 to 4 requests take 10 ms and 2 ms for each, whatever comes.
+    rng = np.random.default_rng(2)
+    sizes = rng.integers(1, 5, size=100)
+    at_s, starts_s, ends_s = 5.0, [], []
+    for size in sizes:
+        starts_s += [at_s] * size
+        ends_s += [at_s + 0.01 + 0.002 * size] * size
+        at_s += 0.05
+    requests = Requests(
+        arrival_s=starts_s, start_s=starts_s, inference_start_s=starts_s, end_s=ends_s
+    )
+    any_draw = energy.inference_time_per_request(requests)
+    these = energy.inference_time_per_request(requests, given_batches=True)
+    assert these.value == pytest.approx(any_draw.value)
+    assert any_draw.relative_half_width > 0.03
+    assert these.relative_half_width == pytest.approx(0, abs=1e-6)
+
+
 def test_a_board_without_a_total_has_no_energy():
     rails = [Rail(name="VDD_GPU", part="gpu", in_total=False)]
     record = make_record(

@@ -105,6 +105,27 @@ def test_the_rails_of_jetpack_4_come_from_its_own_driver(tmp_path):
     assert info.sensor_lag_s == pytest.approx(0.4224)
 
 
+def test_the_steps_of_jetpack_4_come_from_the_device_trees_shunts(tmp_path):
+    chip = "/sys/bus/i2c/drivers/ina3221x/0-0041"
+    tree = without(agx_orin(), INA3221) | {
+        f"{chip}/iio:device1/rail_name_0": "VDD_IN\n",
+        f"{chip}/iio:device1/in_voltage0_input": "19048\n",
+        f"{chip}/of_node/channel@0/ti,shunt-resistor-mohm": "\0\0\0\x14",
+        f"{chip}/iio:device1/rail_name_1": "VDD_SYS_CPU\n",
+        f"{chip}/iio:device1/in_voltage1_input": "19048\n",
+        f"{chip}/of_node/channel@1/ti,shunt-resistor-mohm": "\0\0\0\n",
+        f"{chip}/iio:device1/rail_name_2": "VDD_SYS_DDR\n",
+        f"{chip}/iio:device1/in_voltage2_input": "4800\n",
+    }
+    rails = make_board(tmp_path, tree, text="").describe().rails
+    # 40 uV over 20 and 10 milliohm are 2 and 4 mA: the steps that captured lines show.
+    assert [(rail.name, rail.step_w) for rail in rails] == [
+        ("VDD_IN", pytest.approx(0.0381, abs=1e-4)),
+        ("VDD_SYS_CPU", pytest.approx(0.0762, abs=1e-4)),
+        ("VDD_SYS_DDR", None),
+    ]
+
+
 def test_without_readable_sensors_the_first_line_names_the_rails(tmp_path):
     board = make_board(tmp_path, without(agx_orin(), INA3221))
     rails = board.describe().rails

@@ -51,6 +51,49 @@ def test_the_upper_bound_holds_in_95_of_100_samples(n, q):
     assert 0.94 <= np.mean(above) <= 0.99
 
 
+@pytest.mark.parametrize("alike", [1.0, 0.5, 0.0])
+def test_the_upper_bound_holds_where_batches_end_together(alike):
+    """1,000 requests in batches of 8, whose latencies are as alike as `alike` says."""
+    rng, truth = np.random.default_rng(4), 1.6449
+    batch = np.repeat(np.arange(125), 8)
+
+    def latencies() -> np.ndarray:
+        common = np.repeat(rng.normal(size=125), 8)
+        return math.sqrt(alike) * common + math.sqrt(1 - alike) * rng.normal(size=1000)
+
+    runs = [latencies() for _ in range(1500)]
+    assert np.mean([percentile_upper(run, 0.95, batches=batch) >= truth for run in runs]) >= 0.93
+    if alike:
+        assert np.mean([percentile_upper(run, 0.95) >= truth for run in runs]) < 0.9
+
+
+def test_batches_of_one_request_are_independent_requests():
+    values = np.random.default_rng(1).normal(size=200)
+    assert percentile_upper(values, 0.95, batches=np.arange(200)) == percentile_upper(values, 0.95)
+
+
+def test_batches_whose_requests_are_all_alike_count_once_each():
+    batch = np.repeat(np.arange(59), 4)
+    values = np.repeat(np.random.default_rng(1).normal(size=59), 4)
+    assert statistics.independent_values(values, 0.95, batch) == 59
+    assert percentile_upper(values, 0.95, batches=batch) == values.max()
+    assert percentile_upper(values[4:], 0.95, batches=batch[4:]) is None
+
+
+def test_the_place_in_a_batch_makes_requests_worth_no_fewer():
+    # In each of 20 batches the first of 16 waits longest: each tells of the slowest 5 %.
+    rng = np.random.default_rng(3)
+    places = np.tile(np.arange(16), 20)
+    values = 100 - places + 0.1 * rng.normal(size=320)
+    worth = statistics.independent_values(values, 0.95, np.repeat(np.arange(20), 16))
+    assert 250 <= worth <= 320
+
+
+def test_fewer_than_ten_batches_cannot_tell_how_alike_they_are():
+    values = np.random.default_rng(1).normal(size=144)
+    assert statistics.independent_values(values, 0.95, np.repeat(np.arange(9), 16)) == 9
+
+
 # NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2.
 @pytest.mark.parametrize(
     ("degrees", "value"), [(1, 12.706), (2, 4.303), (3, 3.182), (10, 2.228), (29, 2.045)]

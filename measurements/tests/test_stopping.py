@@ -52,6 +52,22 @@ def test_the_percentile_of_the_limit_must_exist_first():
     assert _end(plan, _batches(400), _samples()) == (299, "precise")
 
 
+def test_requests_that_end_together_bound_no_percentile_until_enough_batches_were_served():
+    # 8 requests in each batch; a tenth of the batches takes longer, all of a batch alike.
+    rng = np.random.default_rng(5)
+    starts = np.arange(120) * 0.2 + 10
+    batches = [
+        ServedBatch((start,) * 8, (start,) * 8, start, start + 0.1 + 0.05 * (rng.random() < 0.1))
+        for start in starts
+    ]
+    stopping = Stopping(half_width_percent=20.0, quantile=0.95)
+    stopper, done = Stopper(make_plan(requests=1000, stopping=stopping), RAILS, 0.0), 0
+    for count in range(1, 121):
+        if stopper.ends(batches[:count], _samples(), done := 8 * count):
+            break
+    assert 59 * 8 <= done < 1.2 * 59 * 8
+
+
 def test_a_run_that_never_becomes_certain_ends_at_the_ceiling():
     rng = np.random.default_rng(1)
     noise = dict(zip(np.arange(9.0, 70, 0.05), rng.normal(10, 6, 2000), strict=False))

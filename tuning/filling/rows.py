@@ -233,10 +233,11 @@ def _latencies_ms(found: Steady, batches_s: np.ndarray) -> dict[str, float | Non
     """Of every request: it waits for those before it in its batch to be prepared, or less."""
     waits_s = found.prepare_s * np.linspace(1.0, 1.0 / found.batch_size, found.batch_size)
     latency_ms = 1e3 * (batches_s[:, None] + waits_s[None, :]).ravel()
+    batches = np.repeat(np.arange(len(batches_s)), found.batch_size)
     known: dict[str, float | None] = {"latency_mean_ms": float(latency_ms.mean())}
     for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
         known[f"latency_{name}_ms"] = percentile(latency_ms, q)
-        known[f"latency_{name}_upper_ms"] = percentile_upper(latency_ms, q)
+        known[f"latency_{name}_upper_ms"] = percentile_upper(latency_ms, q, batches=batches)
     return known
 
 
