@@ -36,7 +36,7 @@ PAGES = (
 
 def launch(page: Page, *, name: str, trials: int, requests: int = 300) -> None:
     """Fill in the launch form and press the button; ends on the sweep's page."""
-    page.goto("/sweeps/new/")
+    page.goto("/sweeps/new/?cpu_phase=")
     page.get_by_label("Network").select_option(label="EfficientNet-B4 (380 px)")
     page.get_by_label("Trials at most").fill(str(trials))
     page.get_by_label("Requests per run").fill(str(requests))

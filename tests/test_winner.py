@@ -13,7 +13,9 @@ STRATEGIES = ("polyweb", "cbo", "random", "grid")
 
 
 def launch(page: Page, *, name: str, trials: int, strategy: str = "random", **slo: str) -> None:
-    page.goto("/sweeps/new/?gpu_min_hz_how=nth&gpu_max_hz_how=found")  # Here a board gains.
+    page.goto(
+        "/sweeps/new/?gpu_min_hz_how=nth&gpu_max_hz_how=found&cpu_phase="
+    )  # Here a board gains.
     page.get_by_label("Network").select_option(label="EfficientNet-B4 (380 px)")
     page.get_by_label("Latency limit (SLO), ms").fill(slo.get("slo", "400"))
     page.get_by_label("Strategy").select_option(strategy)
@@ -82,3 +84,22 @@ def test_a_winner_is_verified_applied_and_rolled_back(page: Page, tmp_path):
     page.goto("/sweeps/")
     row = page.get_by_role("row", name=re.compile("to verify"))
     expect(row).to_contain_text("verified")
+
+
+def test_the_cpu_clock_is_chosen_first_and_its_tab_answers_what_it_saves(page: Page):
+    page.goto("/sweeps/new/?gpu_min_hz_how=found&gpu_max_hz_how=found")
+    page.get_by_label("Network").select_option(label="EfficientNet-B7 (600 px)")
+    page.get_by_label("Latency limit (SLO), ms").fill("400")
+    page.get_by_label("Trials at most").fill("2")
+    page.get_by_label("Requests per run").fill("100")
+    page.get_by_label("Name").fill("two phases")
+    expect(page.locator("#launch-size")).to_contain_text("Phase 1: CPU clock")
+    page.get_by_role("button", name="Launch").click()
+    expect(page.locator("#sweep-progress")).to_contain_text("First the CPU clock", timeout=30_000)
+    until_finished(page)
+    expect(page.locator("#sweep-progress")).to_contain_text("runs of the CPU phase")
+    page.get_by_role("tab", name="CPU phase").click()
+    panel = page.locator("#cpu")
+    expect(panel).to_contain_text(re.compile("The CPU (is held at|clock stays as found)"))
+    expect(panel).to_contain_text("How the latency limit is split")
+    expect(panel.locator(".js-plotly-plot")).to_have_count(2)

@@ -17,22 +17,32 @@ from tuning.stream_energy import saving, stream_j
 
 from .models import CpuPhase, Sweep
 
+WITHIN_STEP = 0.475
+"""Half-width of the 95 % interval of an error that is uniform over one step of a sensor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """J per prepared request, with half of its 95 % interval; None: not known."""
+
+    joules: float
+    half_width_j: float | None
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Preprocessing alone at one clock (None: as found); energies in J per prepared request.
+    """Preprocessing alone at one clock (None: as found).
 
-    `added_j` is what it took beyond the idle board at the same clock; `cpu_j` what the CPU's
-    own rail took of it, None if no sensor sees the CPU by itself; `at_pace_j` is what the
-    choice compares (see `tuning.cpu_phase`).
+    `board` is the whole board's energy; `added` what it was beyond the idle board at the same
+    clock; `cpu` what the CPU's own rail took of it, None if no sensor sees the CPU by itself;
+    `at_pace_j` what the choice compares (see `tuning.cpu_phase`).
     """
 
     cpu_hz: int | None
     time_ms: float
-    energy_j: float
-    half_width_j: float | None
-    added_j: float | None
-    cpu_j: float | None
+    board: Energy
+    added: Energy | None
+    cpu: Energy | None
     at_pace_j: float | None
     run_url: str
 
@@ -47,7 +57,6 @@ class Answer:
     board: Difference | None
     added: Difference | None
     cpu: Difference | None
-    at_pace: Difference | None
     overall: Difference | None
     terms: Terms
     curves: Curves | None
@@ -83,10 +92,9 @@ def answer(sweep: Sweep, phase: CpuPhase) -> Answer:
         measured=sorted(rows, key=lambda row: row.cpu_hz or 0),
         found=found,
         chosen=chosen,
-        board=_less(chosen, found, "energy_j"),
-        added=_less(chosen, found, "added_j"),
-        cpu=_less(chosen, found, "cpu_j"),
-        at_pace=_less(chosen, found, "at_pace_j"),
+        board=_less(chosen, found, "board"),
+        added=_less(chosen, found, "added"),
+        cpu=_less(chosen, found, "cpu"),
         overall=saving(whole.get(held), whole.get(None)) if held is not None else None,
         terms=terms,
         curves=curves({hz: one for hz, one in readings.items() if hz is not None}),
@@ -146,21 +154,42 @@ def cpu_rail(device: Device) -> str:
 
 
 def _measured(row: dict[str, Any], rail: str, terms: Terms, top_hz: int) -> Measured:
-    rails_j = dict(zip(row["run__rails"], row["run__rail_busy_energy_j"], strict=True))
     power_w, idle_w = row["run__mean_power_w"], row["run__idle_power_w"]
-    time_ms = row["run__latency_mean_ms"]
+    time_s, board = row["run__latency_mean_ms"] / 1e3, _board(row)
     known = power_w is not None and idle_w is not None
-    reading = Reading(time_ms / 1e3, power_w, idle_w) if known else None
+    reading = Reading(time_s, power_w, idle_w) if known else None
     return Measured(
         cpu_hz=row["cpu_hz"],
-        time_ms=time_ms,
-        energy_j=row["run__busy_energy_j"],
-        half_width_j=row["run__busy_half_width_j"],
-        added_j=reading and (power_w - idle_w) * reading.time_s,
-        cpu_j=rails_j.get(rail),
+        time_ms=1e3 * time_s,
+        board=board,
+        added=reading and _added(row, board, time_s),
+        cpu=_on_rail(row, rail, time_s),
         at_pace_j=reading and terms.energy_j(reading, row["cpu_hz"] or top_hz),
         run_url=reverse("run", args=[row["run__id"]]),
     )
+
+
+def _board(row: dict[str, Any]) -> Energy:
+    return Energy(row["run__busy_energy_j"], row["run__busy_half_width_j"])
+
+
+def _added(row: dict[str, Any], board: Energy, time_s: float) -> Energy:
+    """Beyond the idle board; working and idle power are independent readings."""
+    added_j = board.joules - row["run__idle_power_w"] * time_s
+    idle_half_w = row["run__idle_half_width_w"]
+    if board.half_width_j is None or idle_half_w is None:
+        return Energy(added_j, None)
+    return Energy(added_j, math.hypot(board.half_width_j, idle_half_w * time_s))
+
+
+def _on_rail(row: dict[str, Any], rail: str, time_s: float) -> Energy | None:
+    """Of one rail; its interval is that of its sensor's step alone (95 % of a uniform error)."""
+    rails_j = dict(zip(row["run__rails"], row["run__rail_busy_energy_j"], strict=True))
+    if (joules := rails_j.get(rail)) is None:
+        return None
+    told = row["run__manifest"].get("board", {}).get("rails", ())
+    step_w = next((one["step_w"] for one in told if one["name"] == rail), None)
+    return Energy(joules, None if step_w is None else WITHIN_STEP * step_w * time_s)
 
 
 def _stream_j(run: Run | None) -> float | None:
@@ -170,13 +199,12 @@ def _stream_j(run: Run | None) -> float | None:
 
 def _less(chosen: Measured | None, found: Measured | None, name: str) -> Difference | None:
     """By what share the chosen clock takes less; the interval where both have one."""
-    if chosen is None or found is None:
+    ours: Energy | None = chosen and getattr(chosen, name)
+    theirs: Energy | None = found and getattr(found, name)
+    if ours is None or theirs is None or theirs.joules <= 0:
         return None
-    ours, theirs = getattr(chosen, name), getattr(found, name)
-    if not ours or not theirs:
-        return None
-    widths = (chosen.half_width_j, found.half_width_j) if name == "energy_j" else (None, None)
-    if widths[0] is None or widths[1] is None:
-        return Difference(1 - ours / theirs, None)
-    spread = math.hypot(widths[0] / ours, widths[1] / theirs)
-    return Difference(1 - ours / theirs, ours / theirs * spread)
+    ratio = ours.joules / theirs.joules
+    if ours.half_width_j is None or theirs.half_width_j is None:
+        return Difference(1 - ratio, None)
+    return Difference(1 - ratio, math.hypot(ours.half_width_j, ratio * theirs.half_width_j)
+                      / theirs.joules)  # fmt: skip

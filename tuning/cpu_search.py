@@ -66,8 +66,10 @@ def asked(phase: CpuPhase) -> dict[Item, Reading | None]:
 
 def preprocessed(phase: CpuPhase) -> list[dict[str, Any]]:
     """Done runs of preprocessing alone: clock, time, powers, energies."""
-    columns = ("mean_power_w", "idle_power_w", "latency_mean_ms", "busy_energy_j",
-               "busy_half_width_j", "rails", "rail_busy_energy_j", "id", "board_s")  # fmt: skip
+    columns = (
+        "id", "latency_mean_ms", "mean_power_w", "idle_power_w", "idle_half_width_w",
+        "busy_energy_j", "busy_half_width_j", "rails", "rail_busy_energy_j", "manifest",
+    )  # fmt: skip
     trials = phase.trials.filter(
         work=Run.Work.PREPROCESSING, state=CpuTrial.State.OBSERVED,
         trial_runs__run__state=Run.State.DONE,

@@ -8,46 +8,57 @@ import plotly.graph_objects as go
 
 from measurements.charts import Chart, Link, Table
 from measurements.figures import figure
-from measurements.units import JOULE
-from tuning.cpu_answer import Answer, Measured, Split
+from measurements.units import JOULE, EnergyUnit
+from tuning.cpu_answer import Answer, Energy, Measured, Split
 from tuning.wording import clock_mhz, three_digits
 
-ENERGIES = (
-    ("energy_j", "whole board", "--accent", "circle"),
-    ("cpu_j", "the CPU's rail", "--rail-cpu", "square"),
-    ("added_j", "beyond the idle board", "--rail-memory", "diamond"),
-)
 CURVE_POINTS = 60
 
 
 def over_clock(found: Answer, *, chosen_hz: int | None) -> Chart:
     """Time and energy per preprocessed request over the CPU clock, with the chosen one marked."""
     held = [one for one in found.measured if one.cpu_hz is not None]
-    fitting = JOULE.fitting([one.energy_j for one in found.measured])
-    scale, unit = fitting.scale, fitting.symbol
+    unit = JOULE.fitting([one.board.joules for one in found.measured])
+    energy = {"title": {"text": f"Energy ({unit.symbol})"}, "type": "log", "dtick": "D2"}
     drawn = figure(
-        height=520,
+        height=560,
         xaxis={"title": {"text": "CPU clock (MHz)"}, "anchor": "y2", "rangemode": "tozero"},
-        yaxis={"title": {"text": "Time (ms)"}, "domain": [0.6, 1], "rangemode": "tozero"},
-        yaxis2={"title": {"text": f"Energy ({unit})"}, "domain": [0, 0.5], "rangemode": "tozero"},
+        yaxis={"title": {"text": "Time (ms)"}, "domain": [0.64, 1], "rangemode": "tozero"},
+        yaxis2={**energy, "domain": [0, 0.56], "tickformat": "~g"},
         shapes=_marks(chosen_hz, found.terms.limit_s),
     )
-    drawn.add_trace(_points(held, "time_ms", 1.0, "time", "--text", "circle", axis="y"))
+    times = [one.time_ms for one in held]
+    drawn.add_trace(_points(held, times, "time", "--text", "circle", axis="y"))
     if found.curves is not None and held:
         drawn.add_trace(_curve(found, held))
-    for name, label, token, symbol in ENERGIES:
-        if any(getattr(one, name) is not None for one in held):
-            drawn.add_trace(_points(held, name, scale, label, token, symbol, axis="y2"))
+    for label, token, symbol, energies in _energies(held):
+        joules = [one and one.joules * unit.scale for one in energies]
+        if any(value is not None for value in joules):
+            widths = [((one and one.half_width_j) or 0.0) * unit.scale for one in energies]
+            drawn.add_trace(_points(held, joules, label, token, symbol, widths=widths, axis="y2"))
     if found.found is not None and held:
-        drawn.add_trace(_as_found(found.found, held, scale))
+        drawn.add_trace(_as_found(found.found, held, unit.scale))
     return Chart(
         "cpu-clock",
         "What does preparing one request take at each CPU clock?",
         drawn,
-        _table(found.measured, unit, scale),
-        "Preprocessing alone, on one core, nothing inferred. Error bars: 95 % intervals of the "
-        "whole board's energy.",
+        _table(found.measured, unit),
+        "Preprocessing alone, on one core, nothing inferred; bars are 95 % intervals. “With its "
+        "wait” adds the idle board until the next request, at the pace of inference: the choice "
+        "looks for its least value.",
     )
+
+
+def _energies(
+    held: Sequence[Measured],
+) -> list[tuple[str, str, str, list[Energy | None]]]:
+    """(label, colour, symbol, values) of each energy that is drawn."""
+    at_pace = [one.at_pace_j and Energy(one.at_pace_j, None) for one in held]
+    return [
+        ("with its wait", "--text-quiet", "diamond", at_pace),
+        ("whole board", "--accent", "circle", [one.board for one in held]),
+        ("the CPU's rail", "--rail-cpu", "square", [one.cpu for one in held]),
+    ]
 
 
 def split(found: Split) -> Chart:
@@ -58,10 +69,11 @@ def split(found: Split) -> Chart:
         ("inference", found.inference_ms, "--rail-gpu"),
     ]
     if found.left_ms is not None and found.left_ms > 0:
-        parts.append(("left of the limit", found.left_ms, "--line-strong"))
+        parts.append(("left of the limit", found.left_ms, "--line"))
     drawn = figure(
         height=170,
         barmode="stack",
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
         xaxis={"title": {"text": "Time of a mean request (ms)"}, "rangemode": "tozero"},
         yaxis={"showticklabels": False, "ticks": "", "showgrid": False},
         margin={"l": 16, "r": 16, "t": 40, "b": 48},
@@ -80,16 +92,14 @@ def split(found: Split) -> Chart:
 
 
 def _points(
-    held: Sequence[Measured], name: str, scale: float, label: str, token: str, symbol: str,
-    *, axis: str,
+    held: Sequence[Measured], values: Sequence[float | None], label: str, token: str, symbol: str,
+    *, axis: str, widths: Sequence[float] | None = None,
 ) -> go.Scatter:  # fmt: skip
-    values = [getattr(one, name) for one in held]
-    widths = [(one.half_width_j or 0.0) * scale for one in held] if name == "energy_j" else None
     return go.Scatter(
         x=[one.cpu_hz / 1e6 for one in held],
-        y=[None if value is None else value * scale for value in values],
+        y=values,
         error_y=widths and {"type": "data", "array": widths, "thickness": 1, "width": 2},
-        mode="markers" if name == "time_ms" else "lines+markers",
+        mode="markers" if axis == "y" else "lines+markers",
         name=label,
         marker={"symbol": symbol, "size": 8},
         line={"width": 1},
@@ -117,7 +127,7 @@ def _curve(found: Answer, held: Sequence[Measured]) -> go.Scatter:
 def _as_found(found: Measured, held: Sequence[Measured], scale: float) -> go.Scatter:
     return go.Scatter(
         x=[held[0].cpu_hz / 1e6, held[-1].cpu_hz / 1e6],
-        y=[found.energy_j * scale] * 2,
+        y=[found.board.joules * scale] * 2,
         mode="lines",
         line={"width": 1.5, "dash": "dash"},
         name="whole board, clock as found",
@@ -146,18 +156,23 @@ def _marks(chosen_hz: int | None, limit_s: float | None) -> list[dict[str, objec
     return marks
 
 
-def _table(measured: Sequence[Measured], unit: str, scale: float) -> Table:
-    heads = ["CPU clock", "Time (ms)", *(f"{label} ({unit})" for _, label, _, _ in ENERGIES)]
+def _table(measured: Sequence[Measured], unit: EnergyUnit) -> Table:
+    names = ("whole board", "beyond the idle board", "the CPU's rail", "with its wait")
 
-    def number(value: float | None) -> str:
-        return "unknown" if value is None else three_digits(value * scale)
+    def written(value: Energy | float | None) -> str:
+        if value is None:
+            return "unknown"
+        joules, half_j = (value.joules, value.half_width_j) if isinstance(value, Energy) else (
+            value, None)  # fmt: skip
+        text = three_digits(joules * unit.scale)
+        return text if half_j is None else f"{text} ± {three_digits(half_j * unit.scale)}"
 
     rows = [
         [
             Link("as found" if one.cpu_hz is None else f"{clock_mhz(one.cpu_hz)} MHz", one.run_url),
             three_digits(one.time_ms),
-            *(number(getattr(one, name)) for name, *_ in ENERGIES),
+            *map(written, (one.board, one.added, one.cpu, one.at_pace_j)),
         ]
         for one in measured
     ]
-    return Table(heads, rows)
+    return Table(["CPU clock", "Time (ms)", *(f"{name} ({unit.symbol})" for name in names)], rows)

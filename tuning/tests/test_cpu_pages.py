@@ -94,9 +94,10 @@ def chosen_phase() -> Sweep:
              "busy_half_width_j": 0.004, "latency_mean_ms": 80.0}  # fmt: skip
     run = ended(sweep, mean_power_w=20.0, **whole)
     for hz, power_w in ((None, 9.0), (CPU_HZ[2], 9.0), (CPU_HZ[1], 6.0), (CPU_HZ[0], 5.5)):
+        time_s = 4e7 / (hz or CPU_HZ[2])
         ended(
-            sweep, mean_power_w=power_w, idle_power_w=5.0, busy_half_width_j=0.001,
-            latency_mean_ms=4e10 / (hz or CPU_HZ[2]), busy_energy_j=0.2,
+            sweep, mean_power_w=power_w, idle_power_w=5.0, latency_mean_ms=1e3 * time_s,
+            busy_energy_j=power_w * time_s, busy_half_width_j=0.001,
             rails=["VDD_GPU_SOC", "VDD_CPU_CV"], rail_busy_energy_j=[0.1, 0.05],
         )  # fmt: skip
     run = ended(sweep, mean_power_w=19.0, **whole)
