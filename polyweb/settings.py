@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "polyweb.frozen.FrozenResults",
 ]
 ROOT_URLCONF = "polyweb.urls"
 ASGI_APPLICATION = "polyweb.asgi.application"

@@ -33,7 +33,7 @@ class ChoicesForm(forms.Form):
             ):
                 name = f"{way}_{event.value}"
                 self.fields[name] = forms.BooleanField(
-                    required=False, initial=chosen, label=f"{event.label}, {way}"
+                    required=False, initial=chosen, label=f"{event.label}: {way}"
                 )
 
     @property

@@ -9,8 +9,9 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from measurements.models import Phase, PowerSample, Run, Verdict
+from measurements.models import Phase, PowerSample, Run, RunNote, Verdict
 from measurements.roles import ADMIN, OPERATOR, REVIEWER
 from measurements.tests.rows import make_done_run, make_user
 from tuning import forking, reviewing, steering, verifying
@@ -51,6 +52,9 @@ REFUSED: dict[str, Callable[[Sweep], object]] = {
     "deleted samples": lambda sweep: PowerSample.objects.filter(run=winner(sweep)).delete(),
     "a deleted phase": lambda sweep: Phase.objects.filter(run=winner(sweep)).delete(),
     "a verdict taken away": lambda sweep: Verdict.objects.filter(run=winner(sweep)).delete(),
+    "a note on a run": lambda sweep: RunNote.objects.create(
+        run=winner(sweep), text="x", written_at=timezone.now()
+    ),
     "another verification": lambda sweep: make_verification(sweep, sweep.trials.last()),
     "a changed verdict": lambda sweep: sweep.verifications.update(words="saves 99 %"),
 }
@@ -115,6 +119,13 @@ def test_the_pages_refuse_and_say_why(approved: Sweep, client: Client):
         assert "approved and frozen" in page.content.decode()
     approved.refresh_from_db()
     assert (approved.state, approved.budget_trials) == (Sweep.State.FINISHED, 10)
+
+
+def test_a_page_that_does_not_ask_first_says_what_to_do(approved: Sweep, client: Client):
+    client.force_login(make_user(OPERATOR))
+    answer = client.post(reverse("run_note", args=[winner(approved).pk]), {"text": "Noisy."})
+    assert answer.status_code == 409
+    assert "until a reviewer withdraws the approval" in answer.content.decode()
 
 
 def test_the_admin_cannot_delete_it(approved: Sweep, client: Client):

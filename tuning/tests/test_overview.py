@@ -2,12 +2,15 @@ import datetime as dt
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from measurements.models import Device
+from measurements.roles import OPERATOR
 from measurements.tests.rows import make_device, make_done_run, make_network, make_run, make_user
+from tuning import reviewing
 from tuning.models import Sweep
-from tuning.tests.rows import make_sweep, make_trial
+from tuning.tests.rows import make_finished_sweep, make_sweep, make_trial
 
 pytestmark = pytest.mark.django_db
 
@@ -104,9 +107,9 @@ def test_the_page_costs_the_same_for_many_rows(django_assert_max_num_queries):
         make_trial(sweep)
         make_trial(make_sweep(state=Sweep.State.FINISHED, finished_at=timezone.now()))
     client = signed_in()
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(12):
         client.get("/")
-    with django_assert_max_num_queries(6):  # session, user, devices, open, ended, runs
+    with django_assert_max_num_queries(8):  # with units and awaiting
         client.get("/", headers={"HX-Request": "true"})
 
 
@@ -118,3 +121,14 @@ def test_a_poll_gets_only_the_part_that_moves_and_nothing_if_it_did_not():
     assert b"<html" not in first.content
     again = client.get("/", headers={"HX-Request": "true", "If-None-Match": first["ETag"]})
     assert again.status_code == 304
+
+
+def test_results_that_await_a_review_stand_on_the_overview():
+    launcher = make_user(OPERATOR)
+    sweep = make_finished_sweep(created_by=launcher, name="to be judged")
+    reviewing.request(sweep, by=launcher, reviewers=[])
+    client = Client()
+    client.force_login(launcher)
+    page = client.get(reverse("overview")).content.decode()
+    assert "Results awaiting review" in page
+    assert reverse("review", args=[sweep.pk]) in page

@@ -24,6 +24,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     sweeps = Sweep.objects.select_related("device", "network").with_standing()
     context = _boards(list(Device.objects.with_activity())) | {
         "open_sweeps": list(sweeps.open().with_progress()),
+        "awaiting": list(sweeps.awaiting_review()[:RESULTS]),
         "results": list(sweeps.ended().order_by("-finished_at")[:RESULTS]),
         "runs": list(Run.objects.select_related("device", "network")[:RUNS]),
     }
