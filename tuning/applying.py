@@ -45,7 +45,7 @@ def apply(sweep: Sweep, *, by: AbstractUser) -> Application:
         device=device, created_by=by, log=[_line(f"Asked by {by}.")], **_point(found)
     )
     VerifiedApplication.objects.create(verification=found, application=application)
-    AuditEntry.objects.note(by, "applied the winner of", sweep, board=device.name)
+    AuditEntry.objects.note(by, "applied the winner", sweep, board=device.name)
     transaction.on_commit(lambda: measurement_tasks.send_order(application), robust=True)
     return application
 

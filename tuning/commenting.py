@@ -26,7 +26,7 @@ def say(
     comment = Comment.objects.create(
         **_on(subject), body=body, author=by, answers_to=first, mentions=known_names(body)
     )
-    AuditEntry.objects.note(by, "commented on", subject, comment=comment.pk)
+    AuditEntry.objects.note(by, "commented", subject, comment=comment.pk)
     telling.said(comment)
     return comment
 

@@ -54,7 +54,9 @@ class ChoicesForm(forms.Form):
 
 class WebhookForm(forms.ModelForm):
     events = forms.MultipleChoiceField(
-        choices=Event.choices, widget=forms.CheckboxSelectMultiple, label="When"
+        choices=[(event.value, event.value.replace("_", " ")) for event in Event],
+        widget=forms.CheckboxSelectMultiple,
+        label="When",
     )
 
     class Meta:

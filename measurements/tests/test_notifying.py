@@ -256,7 +256,7 @@ def test_the_secret_is_shown_once_and_stored_nowhere(allowed):
     webhook.refresh_from_db()
     assert webhook.secret != before and webhook.secret in page
     verbs = AuditEntry.objects.of(webhook).values_list("verb", flat=True)
-    assert list(verbs) == ["renewed the secret of", "added"]
+    assert list(verbs) == ["renewed the secret", "added"]
     assert webhook.secret not in str(AuditEntry.objects.values())
 
 

@@ -69,7 +69,7 @@ def _test(request: HttpRequest, row: Webhook) -> HttpResponse:
 
 def _renew(request: HttpRequest, row: Webhook) -> HttpResponse:
     row.renew_secret()
-    AuditEntry.objects.note(request.user, "renewed the secret of", row)
+    AuditEntry.objects.note(request.user, "renewed the secret", row)
     return _show_secret(request, row)
 
 

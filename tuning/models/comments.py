@@ -108,7 +108,7 @@ class Comment(models.Model):
         was, self.body, self.mentions = self.body, body, mentions
         self.edited_at = timezone.now()
         self.save(update_fields=["body", "mentions", "edited_at"])
-        AuditEntry.objects.note(self.author, "edited a comment on", self.subject, was=was)
+        AuditEntry.objects.note(self.author, "edited a comment", self.subject, was=was)
 
     @transaction.atomic
     def take_back(self) -> None:
@@ -121,14 +121,14 @@ class Comment(models.Model):
         was, self.body, self.mentions = self.body, "", []
         self.deleted_at = timezone.now()
         self.save(update_fields=["body", "mentions", "deleted_at"])
-        AuditEntry.objects.note(self.author, "deleted a comment on", self.subject, was=was)
+        AuditEntry.objects.note(self.author, "deleted a comment", self.subject, was=was)
 
     @transaction.atomic
     def resolve(self, *, by: AbstractUser, is_open: bool = False) -> None:
         """Close the thread, or open it again."""
         self.resolved_at, self.resolved_by = (None, None) if is_open else (timezone.now(), by)
         self.save(update_fields=["resolved_at", "resolved_by"])
-        verb = "reopened a thread on" if is_open else "resolved a thread on"
+        verb = "reopened a thread" if is_open else "resolved a thread"
         AuditEntry.objects.note(by, verb, self.subject, comment=self.pk)
 
     def _refuse_if_frozen(self) -> None:

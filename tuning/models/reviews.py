@@ -194,13 +194,13 @@ class Review(models.Model):
         self._move(self.State.IN_REVIEW, requested_by=by, requested_at=timezone.now())
         self.requested.set(reviewers)
         names = ", ".join(str(user) for user in reviewers)
-        AuditEntry.objects.note(by, "requested a review of", self.sweep, reviewers=names)
+        AuditEntry.objects.note(by, "requested a review", self.sweep, reviewers=names)
 
     def request_changes(self, *, by: AbstractUser) -> None:
         """IN_REVIEW -> CHANGES_REQUESTED."""
         self._needs(self.State.IN_REVIEW, by=by)
         self._move(self.State.CHANGES_REQUESTED, reviewer=by, decided_at=timezone.now())
-        AuditEntry.objects.note(by, "requested changes of", self.sweep)
+        AuditEntry.objects.note(by, "requested changes", self.sweep)
 
     def approve(self, answer: Answer, *, by: AbstractUser) -> Approval:
         """IN_REVIEW -> APPROVED: from now on the result is frozen, and `answer` is pinned."""
@@ -217,7 +217,7 @@ class Review(models.Model):
         standing = self.approvals.filter(withdrawn_at=None)
         standing.update(withdrawn_at=timezone.now(), withdrawn_by=by, withdrawn_because=because)
         self._move(self.State.IN_REVIEW)
-        AuditEntry.objects.note(by, "withdrew the approval of", self.sweep, because=because)
+        AuditEntry.objects.note(by, "withdrew the approval", self.sweep, because=because)
 
     def _needs(self, *states: str, by: AbstractUser | None = None) -> None:
         if self.state not in states:

@@ -191,8 +191,8 @@ def test_only_the_author_edits_and_deletes_and_the_trail_keeps_what_was_said():
     page = html(author, "review", sweep.pk)
     assert "Deleted by its author" in page and "second words" not in page
     kept = AuditEntry.objects.of(sweep).order_by("pk").values_list("verb", "details__was")
-    assert list(kept)[1:] == [("edited a comment on", "first words"),
-                              ("deleted a comment on", "second words")]  # fmt: skip
+    assert list(kept)[1:] == [("edited a comment", "first words"),
+                              ("deleted a comment", "second words")]  # fmt: skip
 
 
 def test_the_words_of_a_decision_stay():

@@ -58,8 +58,8 @@ def test_from_draft_by_changes_to_approval():
     assert deeds == [("requested", ""), ("changes_requested", "Measure batch 8, too."),
                      ("requested", "Done."), ("approved", "Good.")]  # fmt: skip
     verbs = AuditEntry.objects.of(sweep).order_by("pk").values_list("verb", flat=True)
-    assert list(verbs) == ["requested a review of", "requested changes of",
-                           "requested a review of", "approved"]  # fmt: skip
+    assert list(verbs) == ["requested a review", "requested changes",
+                           "requested a review", "approved"]  # fmt: skip
 
 
 @pytest.mark.parametrize("role", [VIEWER, OPERATOR])
@@ -185,7 +185,7 @@ def test_a_withdrawn_approval_is_kept_with_its_reason_and_the_review_goes_on():
     assert (kept.withdrawn_by, kept.withdrawn_because) == (reviewer, "The fan was off.")
     entry = AuditEntry.objects.of(sweep).first()
     assert (entry.verb, entry.details) == (
-        "withdrew the approval of",
+        "withdrew the approval",
         {"because": "The fan was off."},
     )
     approve(sweep, by=reviewer)
