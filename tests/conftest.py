@@ -72,7 +72,7 @@ class System:
             check=True,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
         ).stdout
 
     def start(self) -> list[str]:
