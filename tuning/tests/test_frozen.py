@@ -55,6 +55,8 @@ REFUSED: dict[str, Callable[[Sweep], object]] = {
     "a note on a run": lambda sweep: RunNote.objects.create(
         run=winner(sweep), text="x", written_at=timezone.now()
     ),
+    "a tag": lambda sweep: sweep.tags.create(name="good"),
+    "a tag on a run": lambda sweep: winner(sweep).tags.create(name="good"),
     "another verification": lambda sweep: make_verification(sweep, sweep.trials.last()),
     "a changed verdict": lambda sweep: sweep.verifications.update(words="saves 99 %"),
 }

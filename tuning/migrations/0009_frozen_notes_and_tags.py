@@ -1,4 +1,4 @@
-"""What was noted about a run stays as it is, too, while a result that rests on it is approved."""
+"""Notes and tags stay as they are, too, while a result is approved."""
 
 from django.db import migrations
 
@@ -13,8 +13,14 @@ BEGIN
 END $$;
 CREATE TRIGGER frozen_result BEFORE INSERT OR UPDATE OR DELETE ON measurements_runnote
   FOR EACH ROW EXECUTE FUNCTION tuning_guard_of_run();
+CREATE TRIGGER frozen_result BEFORE INSERT OR UPDATE OR DELETE ON measurements_run_tags
+  FOR EACH ROW EXECUTE FUNCTION tuning_guard_of_run();
+CREATE TRIGGER frozen_result BEFORE INSERT OR UPDATE OR DELETE ON tuning_sweep_tags
+  FOR EACH ROW EXECUTE FUNCTION tuning_guard_sweep('sweep_id', 'SELECT $1');
 """
 BACK = """
+DROP TRIGGER frozen_result ON tuning_sweep_tags;
+DROP TRIGGER frozen_result ON measurements_run_tags;
 DROP TRIGGER frozen_result ON measurements_runnote;
 DROP FUNCTION tuning_guard_of_run();
 """
@@ -22,7 +28,7 @@ DROP FUNCTION tuning_guard_of_run();
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tuning", "0007_what_a_search_is_for"),
-        ("measurements", "0009_notifications"),
+        ("tuning", "0008_sweep_tags"),
+        ("measurements", "0010_tags_and_views"),
     ]
     operations = [migrations.RunSQL(THERE, BACK)]
