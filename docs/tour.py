@@ -125,6 +125,20 @@ def sweep_and_run(tour: Tour) -> None:
         tour.picture(other, name)
 
 
+def cpu_phase(tour: Tour) -> None:
+    """A sweep in two phases, to its end: what its CPU clock saves."""
+    page = tour.page()
+    page.goto("/sweeps/new/?gpu_min_hz_how=found&gpu_max_hz_how=found")
+    page.get_by_label("Network").select_option(label="EfficientNet-B7 (600 px)")
+    page.get_by_label("Latency limit (SLO), ms").fill("400")
+    page.get_by_label("Trials at most").fill("2")
+    page.get_by_role("button", name="Launch").click()
+    expect(page.locator("#sweep-state")).to_contain_text("finished", timeout=PATIENCE_MS)
+    page.get_by_role("tab", name="CPU phase").click()
+    expect(page.locator("#cpu .js-plotly-plot")).to_have_count(2, timeout=PATIENCE_MS)
+    tour.picture(page, "cpu-phase", full=True)
+
+
 def lists(tour: Tour) -> None:
     page = tour.page()
     for path, name in (
@@ -142,6 +156,7 @@ def lists(tour: Tour) -> None:
 STOPS: dict[str, Callable[[Tour], None]] = {
     "sweep": sweep_and_run,
     "launch": launch_and_live,
+    "cpu-phase": cpu_phase,
     "lists": lists,
 }
 
