@@ -90,7 +90,7 @@ def latency_histogram(latencies_ms: ArrayLike, *, marks: Sequence[Mark]) -> go.F
         xaxis={"title": {"text": "Latency (ms)"}, "range": shown},
         yaxis={"title": {"text": "Requests"}, "rangemode": "tozero"},
         shapes=[_line_at(mark) for mark in marks if mark.value <= shown[1]],
-        annotations=[_label_at(mark, row, until=shown[1]) for row, mark in enumerate(marks)],
+        annotations=[_label_at(mark, row, shown) for row, mark in enumerate(marks)],
         margin={"t": 20 + 16 * len(marks)},
     ).add_trace(bars)
 
@@ -148,16 +148,17 @@ def _line_at(mark: Mark) -> dict[str, object]:
     }
 
 
-def _label_at(mark: Mark, row: int, *, until: float) -> dict[str, object]:
+def _label_at(mark: Mark, row: int, shown: Sequence[float]) -> dict[str, object]:
     """The mark's label above its line; at the right edge where the line is beyond it."""
-    is_beyond = mark.value > until
+    is_beyond = mark.value > shown[1]
+    is_right = mark.value > (shown[0] + shown[1]) / 2
     return {
         "x": 1 if is_beyond else mark.value,
         "xref": "paper" if is_beyond else "x",
         "y": 1,
         "yref": "paper",
         "yanchor": "bottom",
-        "xanchor": "right" if is_beyond else "left",
+        "xanchor": "right" if is_right else "left",
         "yshift": 2 + 15 * row,
         "showarrow": False,
         "text": f"{mark.label} →" if is_beyond else mark.label,

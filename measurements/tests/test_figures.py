@@ -27,7 +27,8 @@ def trace(**columns: object) -> PowerTrace:
 
 
 def drawn_trace(shown: PowerTrace | None = None, **around: object) -> go.Figure:
-    return trace_figure.power_trace(shown or trace(), around=Surroundings(**around))
+    """As plotly's own objects, which refuse what is no figure."""
+    return go.Figure(trace_figure.power_trace(shown or trace(), around=Surroundings(**around)))
 
 
 def test_every_figure_has_the_one_template_and_no_default_one():

@@ -119,7 +119,7 @@ def _context(request: HttpRequest, shown: list[Side]) -> dict[str, Any]:
 
 
 def _figures(request: HttpRequest, shown: list[Side]) -> list[tuple[str, Any]]:
-    names = [f"{side.letter}: {side.name}" for side in shown]
+    names = [side.letter for side in shown]
     unit = energy_unit_of(request.user)
     powers = comparing.overlay(shown)
     timed = [

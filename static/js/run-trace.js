@@ -72,12 +72,24 @@
       layout.dragmode = mode;
       layout.selectdirection = "h";
       if (sight) layout.xaxis.range = [...sight];
+      shorten(layout);
       if (place.dataset.live) live?.frame(layout);
       await Plotly.react(chart, data, layout, CONFIG);
       if (chart.dataset.drawn) return;
       chart.dataset.drawn = "yes";
       chart.on("plotly_relayout", moved);
       chart.on("plotly_selected", selected);
+    }
+
+    // A phase that is narrower than its name goes without one.
+    function shorten(layout) {
+      const ends = layout.shapes.filter((shape) => shape.label && shape.xref === "x").flatMap(({ x0, x1 }) => [x0, x1]);
+      const [from, to] = sight ?? [Math.min(...ends), Math.max(...ends)];
+      for (const shape of layout.shapes) {
+        if (!shape.label || shape.xref !== "x") continue;
+        const width = ((Math.min(shape.x1, to) - Math.max(shape.x0, from)) / (to - from)) * (chart.clientWidth - 80);
+        if (width < 7 * shape.label.text.length) shape.label.text = "";
+      }
     }
 
     function moved(change) {

@@ -98,7 +98,7 @@ def _context(request: HttpRequest, shown: list[Side]) -> dict[str, Any]:
 
 
 def _figures(shown: list[Side], unit: EnergyUnit) -> list[tuple[str, Any]]:
-    names = [f"{side.letter}: {side.sweep}" for side in shown]
+    names = [side.letter for side in shown]
     energies = comparison_figures.energies(
         names, [side.energy for side in shown], what="Winner's energy", unit=unit
     )
