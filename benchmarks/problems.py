@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,21 +68,56 @@ def table_problem(
     latency: str,
     slo_factor: float | None,
 ) -> Problem:
-    """Raises: SystemExit: no rows, or several for one combination of the knobs."""
-    kept = [row for row in rows if row[energy] and row[latency]]
-    columns = [_numbers([row[knob] for row in kept]) for knob in knobs]
-    points: list[Point] = list(zip(*columns, strict=True))
-    if not kept or len(set(points)) < len(points):
-        why = "no rows" if not kept else "several rows for one combination of the knobs"
-        raise SystemExit(f"{name}: {why}; narrow it with --where or name more knobs")
-    space = Space.of_points(knobs, points)
-    order = np.argsort([space.index[point] for point in points])
-    joules = np.array([float(row[energy]) for row in kept])[order]
-    ms = np.array([float(row[latency]) for row in kept])[order]
+    """Several rows for one combination of the knobs are averaged.
+
+    Raises:
+        SystemExit: No rows, a column that is not there, a value that is missing or not positive.
+    """
+    if not rows:
+        raise SystemExit(f"{name}: no rows; is --where right?")
+    _refuse_unknown(name, rows[0], [*knobs, energy, latency])
+    joules, ms = (_positive(name, rows, column) for column in (energy, latency))
+    columns = [_numbers(_filled(name, rows, knob)) for knob in knobs]
+    cells: dict[Point, list[tuple[float, float]]] = {}
+    for point, *cell in zip(zip(*columns, strict=True), joules, ms, strict=True):
+        cells.setdefault(point, []).append((cell[0], cell[1]))
+    space = Space.of_points(knobs, cells)
+    means = np.array([np.mean(cells[point], axis=0) for point in space.points])
     return Problem(
-        f"{name} {_factor_words(slo_factor)}", space, joules, ms,
-        None if slo_factor is None else slo_factor * float(ms.min()),
+        f"{name} {_factor_words(slo_factor)}", space, means[:, 0], means[:, 1],
+        None if slo_factor is None else slo_factor * float(means[:, 1].min()),
     )  # fmt: skip
+
+
+def _refuse_unknown(name: str, row: dict[str, str], wanted: Sequence[str]) -> None:
+    missing = [column for column in wanted if column not in row]
+    if missing:
+        raise SystemExit(f"{name}: no column {', '.join(missing)}; there are: {', '.join(row)}")
+
+
+def _filled(name: str, rows: Sequence[dict[str, str]], column: str) -> list[str]:
+    """A column's texts; row numbers in messages count from 1, without the header."""
+    texts = [(row[column] or "").strip() for row in rows]
+    empty = [str(i) for i, text in enumerate(texts, start=1) if not text]
+    if empty:
+        raise SystemExit(
+            f"{name}: {column} is missing in row {', '.join(empty[:5])}"
+            f"{' …' if len(empty) > 5 else ''}; leave such rows out (a hole is allowed)"
+        )
+    return texts
+
+
+def _positive(name: str, rows: Sequence[dict[str, str]], column: str) -> list[float]:
+    values = []
+    for i, text in enumerate(_filled(name, rows, column), start=1):
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (0.0 < value < math.inf):
+            raise SystemExit(f"{name}: {column} in row {i} is {text!r}, not a positive number")
+        values.append(value)
+    return values
 
 
 def _numbers(texts: Sequence[str]) -> list[int]:

@@ -19,6 +19,7 @@ The same accounting for all:
   feasible, and which is the best, is judged by the table, without noise.
 - *Evaluations*: measurements until a feasible cell within 5 % of the best feasible one has
   been measured; budget + 1 when it was not (a miss).
+- Rows of one combination of the knobs are averaged; a missing or non-positive value is refused.
 - No cell is measured twice. A peer that suggests a cell again gets its old values, at no
   cost; after 30 such in a row it is given a random new cell.
 - *Regret*: how far the best feasible cell among the first 15 measured is above the best;
@@ -158,9 +159,15 @@ def problems(asked: argparse.Namespace) -> Iterable[Problem]:
         return [emulated(asked.board, asked.network, asked.slo_factor)]
     if not (asked.table and asked.knobs and asked.energy and asked.latency):
         raise SystemExit("needs --table with --knobs, --energy and --latency; or --board; --suite")
-    where = [condition.split("=", 1) for condition in asked.where]
-    rows = [r for r in rows_of(asked.table) if all(r[column] == value for column, value in where)]
-    name = " ".join(value for _, value in where) or asked.table.name
+    rows = rows_of(asked.table)
+    for condition in asked.where:
+        column, _, value = condition.partition("=")
+        if rows and column not in rows[0]:
+            raise SystemExit(
+                f"--where {condition}: no such column; there are: {', '.join(rows[0])}"
+            )
+        rows = [row for row in rows if row[column] == value]
+    name = " ".join(each.partition("=")[2] for each in asked.where) or asked.table.name
     return [
         table_problem(
             name, rows, knobs=asked.knobs.split(","), energy=asked.energy,

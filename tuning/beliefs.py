@@ -18,7 +18,7 @@ from scipy.special import ndtri
 
 from tuning.coordinates import Coordinates, coordinates
 from tuning.earlier import guesses
-from tuning.physics import Shape, powers, times
+from tuning.physics import Shape, energies, powers, times
 from tuning.questions import Goal, Observation, Question
 from tuning.space import Space
 from tuning.surrogate import NEGLIGIBLE, Mixture, Process
@@ -74,7 +74,8 @@ class Models:
         speeds = self.where.speeds
         self._latency = [self._fitted(log_ms, noise_ms, shape) for shape in times(speeds)]
         self._latency.append(self._fitted(log_ms, noise_ms))
-        self._energy = [self._fitted(log_j, noise)]
+        self._energy = [self._fitted(log_j, noise, shape) for shape in energies(speeds)]
+        self._energy.append(self._fitted(log_j, noise))
         self._power = [
             self._fitted(log_j - log_ms, noise + noise_ms, shape) for shape in powers(speeds)
         ]

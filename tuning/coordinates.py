@@ -16,6 +16,10 @@ from tuning.space import Axis, Space
 Floats = NDArray[np.float64]
 
 
+LOADS = ("batch", "concurren", "stream", "client", "instance")
+"""Parts of the names of knobs that give a board more to do at once: they slow a request down."""
+
+
 @dataclass(frozen=True, slots=True)
 class Coordinates:
     """All points of a space, in the order of `Space.points`.
@@ -44,7 +48,7 @@ def coordinates(space: Space) -> Coordinates:
     for j, axis in enumerate(space.axes):
         natural[:, j], unit[:, j] = _column(raw[:, j], axis)
         rank[:, j] = np.searchsorted(axis.values, raw[:, j]) / max(1, len(axis.values) - 1)
-    speeds = np.array(["batch" not in axis.name for axis in space.axes], dtype=bool)
+    speeds = np.array([not _is_load(axis) for axis in space.axes], dtype=bool)
     return Coordinates(natural, unit, rank, speeds)
 
 
@@ -55,3 +59,7 @@ def _column(raw: Floats, axis: Axis) -> tuple[Floats, Floats]:
     middle, half = ends.mean(), (ends[1] - ends[0]) / 2
     unit = (scaled - middle) / (half or 1.0)
     return (scaled - middle if positive else 0.5 * unit), unit
+
+
+def _is_load(axis: Axis) -> bool:
+    return any(part in axis.name.lower() for part in LOADS)

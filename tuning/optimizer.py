@@ -7,6 +7,7 @@ observations give the same answer. `docs/tuner.md` explains the method.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +26,8 @@ from tuning.space import Point
 __all__ = ["NothingMeasured", "Prediction", "ask", "expected_gain_j", "precision", "predict"]
 
 MOST_STARTS = 4
+MOST_RIVALS = 4
+"""So many of the cheapest measured points may be the one that a new point has to beat."""
 FRONT_MARGIN = 0.1
 """How far beyond its ends a front may still grow, in log units."""
 CANDIDATES = 500
@@ -92,10 +95,11 @@ def expected_gain_j(question: Question) -> float:
 def _most_worth(question: Question, left: Places) -> tuple[int, float]:
     """Which of the points `left` is worth most, and the log of how much."""
     models = Models(question)
+    rivals = _rivals(question, models)
     if len(left) > CANDIDATES:
-        rough = _log_worth(question, models.at(left, rough=True))
+        rough = _log_worth(question, models.at(left, rough=True), rivals)
         left = np.sort(left[np.argsort(rough)[-CANDIDATES:]])
-    worth = _log_worth(question, models.at(left))
+    worth = _log_worth(question, models.at(left), rivals)
     return int(left[np.argmax(worth)]), float(worth.max())
 
 
@@ -123,14 +127,38 @@ def with_pending_imagined(question: Question) -> Question:
     return replace(question, observations=seen)
 
 
-def _log_worth(question: Question, belief: Belief) -> Floats:
+def _log_worth(question: Question, belief: Belief, rivals: Sequence[tuple[float, float]]) -> Floats:
     """log of expected constrained improvement of log cost, or of the front; shape (points,)."""
     if question.goal is Goal.PARETO and question.front:
         return _log_front_gain(question, belief)
     feasible = log_probability_below(belief.latency, belief.log_limit)
-    if (best := question.best) is None:
+    if question.best is None:
         return feasible
-    return feasible + log_expected_improvement(belief.cost, math.log(question.cost(best)))
+    gains = [
+        math.log(chance) + log_expected_improvement(belief.cost, log_cost)
+        for log_cost, chance in rivals
+    ]
+    return np.asarray(feasible + np.logaddexp.reduce(gains))
+
+
+def _rivals(question: Question, models: Models) -> list[tuple[float, float]]:
+    """Log costs that a new point may have to beat, each with the probability that it is the one.
+
+    A measurement that met the limit by luck must not end the search of those that do meet it:
+    each of the cheapest counts as far as the model believes that it meets the limit.
+    """
+    seen = sorted((o for o in question.measured if question.meets_slo(o)), key=question.cost)
+    places = np.array([question.space.index[o.point] for o in seen], dtype=np.intp)
+    if not len(places):
+        return []
+    belief = models.at(places[:MOST_RIVALS])
+    sure = np.exp(log_probability_below(belief.latency, belief.log_limit))
+    rivals, none_yet = [], 1.0
+    for o, chance in zip(seen, sure, strict=False):
+        rivals.append((math.log(question.cost(o)), max(none_yet * float(chance), 1e-9)))
+        none_yet *= 1.0 - float(chance)
+    last, chance = rivals[-1]
+    return [*rivals[:-1], (last, chance + none_yet)]
 
 
 def _log_front_gain(question: Question, belief: Belief) -> Floats:

@@ -33,8 +33,12 @@ AMPLITUDE_SD = 0.8
 STEP, STEP_SD = 0.03, 0.9
 OWN, OWN_SD = 0.04, 1.0
 JITTER = 1e-8
-CLIMBS = (12, 20)
+CLIMBS = (6, 12)
 """Steps of each climb of the hyperparameters; before each, the shape is fitted."""
+ENOUGH = 1e-3
+"""A climb ends when a step gains less than this share of the log density."""
+FARTHEST = 5.0
+"""Hyperparameters stay within so many standard deviations of their prior."""
 NEWTON_STEPS = 4
 NEGLIGIBLE = 0.01
 """Models whose weight is less than this share are left out."""
@@ -125,11 +129,14 @@ class Process:
         self._base, self._residual = self._flat, self._y
         if self._shape is not None:
             self._parameters = self._shape.prior[0]
+        reach = FARTHEST * self._spread
+        bounds = list(zip(self._prior - reach, self._prior + reach, strict=True))
         for steps in CLIMBS if self._shape is not None else [sum(CLIMBS)]:
             self._fit_shape()
             found = minimize(
-                self._loss, self._theta, jac=True, method="L-BFGS-B", options={"maxiter": steps}
-            )
+                self._loss, self._theta, jac=True, method="L-BFGS-B",
+                bounds=bounds, options={"maxiter": steps, "ftol": ENOUGH},
+            )  # fmt: skip
             self._theta, self.evidence = np.asarray(found.x), -float(found.fun)
         covariance, _, _ = self._covariance(_Hyper.of(self._theta))
         self._root = dpotrf(covariance, lower=1, clean=1)[0]

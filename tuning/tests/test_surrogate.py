@@ -6,13 +6,13 @@ from numpy.typing import NDArray
 from scipy.optimize import check_grad
 
 from tuning.coordinates import coordinates
-from tuning.physics import Shape, powers, times
+from tuning.physics import Shape, energies, powers, times
 from tuning.space import Axis, Space
 from tuning.surrogate import Mixture, Process
 
 SPACE = Space((Axis("gpu_hz", tuple(range(100, 1100, 100))), Axis("emc_hz", (200, 400, 800, 1600))))
 WHERE = coordinates(SPACE)
-(SHARES,) = times(WHERE.speeds)
+SHARES, CURVE = times(WHERE.speeds)
 SPREAD = [0, 3, 9, 17, 22, 30, 36, 39]
 BATCHES = coordinates(Space((Axis("batch_size", (1, 2, 4, 8)), Axis("gpu_hz", (100, 200, 400)))))
 
@@ -56,7 +56,7 @@ def test_a_knob_with_one_value_stays_in_the_middle():
 
 @pytest.mark.parametrize("where", [WHERE, BATCHES])
 def test_the_slopes_of_a_shape_agree_with_differences(where):
-    for shape in [*times(where.speeds), *powers(where.speeds)]:
+    for shape in [*times(where.speeds), *powers(where.speeds), *energies(where.speeds)]:
         mean, sd = shape.prior
         at = mean + sd * np.random.default_rng(3).standard_normal(len(mean))
         steps = 1e-6 * np.eye(len(at))
@@ -64,7 +64,7 @@ def test_the_slopes_of_a_shape_agree_with_differences(where):
         assert shape.at(at, where)[1] == pytest.approx(np.stack(differences, 1) / 2e-6, abs=1e-7)
 
 
-@pytest.mark.parametrize("shape", [None, SHARES])
+@pytest.mark.parametrize("shape", [None, SHARES, CURVE])
 def test_the_slope_of_the_evidence_agrees_with_differences(shape: Shape | None):
     model = fitted(latencies(), SPREAD, shape)
     theta = model._prior + 0.3 * model._spread
@@ -72,7 +72,7 @@ def test_the_slope_of_the_evidence_agrees_with_differences(shape: Shape | None):
     assert away < 1e-4 * (1 + np.linalg.norm(model._loss(theta)[1]))
 
 
-@pytest.mark.parametrize("shape", [None, SHARES])
+@pytest.mark.parametrize("shape", [None, SHARES, CURVE])
 def test_it_goes_through_what_was_measured(shape: Shape | None):
     mean, _ = fitted(latencies(), SPREAD, shape).predict(WHERE).moments()
     assert mean[SPREAD] == pytest.approx(latencies()[SPREAD], abs=0.03)
