@@ -48,6 +48,29 @@ class Range:
     high_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is best under the limit `slo_ms`, and the limits worth asking about."""
+
+    slo_ms: float
+    limits: Range
+    choices: list[Choice]
+
+
+def answer(question: Question, *, slo_ms: float | None, least_probability: float) -> Answer:
+    """Under `slo_ms`; None: under the question's own limit, or the slowest point expected.
+
+    The model is fitted once where a limit is known, so that a slider can ask at every step.
+
+    Raises:
+        NothingMeasured: No point has been measured yet.
+    """
+    asked_ms = slo_ms or question.slo_ms or limits(question).high_ms
+    asked = replace(question, slo_ms=asked_ms)
+    predicted = predict(asked)
+    return Answer(asked_ms, _range(predicted), _best(asked, predicted, least_probability))
+
+
 def choices(question: Question, *, slo_ms: float, least_probability: float) -> list[Choice]:
     """The best points under `slo_ms`, the best by the question's goal first, at most MOST.
 
@@ -58,7 +81,10 @@ def choices(question: Question, *, slo_ms: float, least_probability: float) -> l
         NothingMeasured: No point has been measured yet.
     """
     asked = replace(question, slo_ms=slo_ms)
-    predicted = predict(asked)
+    return _best(asked, predict(asked), least_probability)
+
+
+def _best(asked: Question, predicted: Prediction, least_probability: float) -> list[Choice]:
     fit = np.flatnonzero(predicted.meets_slo >= least_probability)
     order = fit[np.argsort(_cost(asked, predicted)[fit], kind="stable")][:MOST]
     measured = {observation.point for observation in asked.measured}
@@ -78,7 +104,10 @@ def limits(question: Question) -> Range:
     Raises:
         NothingMeasured: No point has been measured yet.
     """
-    predicted = predict(question)
+    return _range(predict(question))
+
+
+def _range(predicted: Prediction) -> Range:
     return Range(float(predicted.latency_ms.min()), float(predicted.latency_ms.max()))
 
 

@@ -39,19 +39,17 @@ def panel(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
 
 def context(sweep: Sweep, form: WhatIfForm | None = None) -> dict[str, Any]:
     """What the fragment shows; without a form, the sweep's own limit."""
-    question = sweep.question()
+    form = form if form is not None and form.is_valid() else None
+    asked = form.cleaned_data if form else {"slo_ms": None, "sure": 0.95}
     try:
-        limits = what_if.limits(question)
+        found = what_if.answer(
+            sweep.question(), slo_ms=asked["slo_ms"], least_probability=asked["sure"]
+        )
     except NothingMeasured:
         return {"sweep": sweep, "what_if": None}
-    if form is None or not form.is_valid():
-        start = sweep.slo_ms or limits.high_ms
-        form = WhatIfForm({"slo_ms": f"{start:.4g}", "sure": "0.95"})
-        form.is_valid()
-    asked = form.cleaned_data
-    found = what_if.choices(question, slo_ms=asked["slo_ms"], least_probability=asked["sure"])
+    shown = form or WhatIfForm({"slo_ms": f"{found.slo_ms:.4g}", "sure": "0.95"})
     return {
         "sweep": sweep,
         "statistic": STATISTIC_LABELS[sweep.slo_statistic],
-        "what_if": {"form": form, "limits": limits, "choices": found, "asked": asked},
+        "what_if": {"form": shown, "answer": found},
     }
