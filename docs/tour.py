@@ -119,6 +119,11 @@ def sweep_and_run(tour: Tour) -> None:
     tour.picture(page, "trials")
     page.locator("#sweep-trials tr.best a").first.click()
     tour.picture(page, "run", full=True)
+    page.get_by_role("link", name="Compare with…").click()
+    page.locator("input[name=run][type=checkbox]").first.check()
+    page.get_by_role("button", name="Compare").click()
+    page.locator(".js-plotly-plot").first.wait_for()
+    tour.picture(page, "compare", full=True)
     for size, scheme, name in ((WIDE, "dark", "sweep-dark"), (NARROW, "light", "sweep-phone")):
         other = tour.page(size, scheme)
         other.goto(sweep)
