@@ -150,6 +150,7 @@ def lists(tour: Tour) -> None:
         ("/networks/", "networks"),
         ("/devices/emulated-agx-orin/", "device"),
         ("/runs/import/", "import"),
+        ("/units/", "units"),
     ):
         page.goto(path)
         tour.picture(page, name, full=name == "device")
