@@ -32,10 +32,11 @@ class CpuPhaseForm(forms.Form):
 
     @property
     def has_cpu_phase(self) -> bool:
-        """Whether the chosen board has CPU clocks that can be measured."""
+        """Whether the chosen board has CPU clocks, and tells its power while it prepares."""
         device = self.chosen_device
-        is_replay = device is not None and device.provenance == Device.Provenance.REPLAY
-        return self._cpu is not None and not is_replay
+        if device is None or self._cpu is None:
+            return False
+        return device.provenance != Device.Provenance.REPLAY and bool(device.total_of)
 
     @property
     def is_cpu_phase_skipped(self) -> bool:

@@ -85,6 +85,12 @@ def test_two_cpu_clocks_are_too_few_for_a_phase():
     assert "at least 3" in form.errors["cpu_phase"][0]
 
 
+def test_a_board_that_does_not_tell_its_power_has_no_phase():
+    form = LaunchForm(sent(device=make_device(total_of=[]), cpu_phase="all"))
+    assert form.is_valid(), form.errors
+    assert not form.has_cpu_phase and form.cleaned_data["cpu_phase"] == ""
+
+
 def chosen_phase() -> Sweep:
     """A sweep whose phase has chosen the middle clock: 20 W and 19 W for whole requests."""
     sweep = make_sweep(slo_ms=200.0, axes={"gpu_max_hz": [114_750_000], "batch_size": [1]})
