@@ -159,11 +159,29 @@ def lists(tour: Tour) -> None:
     tour.picture(page, "network")
 
 
+def review(tour: Tour) -> None:
+    """The demo sweep has no launcher, so the admin may ask and judge."""
+    page = tour.page()
+    path = demo_finished(page).split("#")[0] + "review/"
+    page.goto(path)
+    page.get_by_label("What to look at").fill("Is batch 4 worth it? See #trial-7.")
+    page.get_by_role("button", name="Request a review").click()
+    expect(page.locator("#review-state")).to_have_text("in review")
+    page.get_by_label("Comment", exact=True).fill("Memory at its top: **as expected**.")
+    page.get_by_role("button", name="Comment", exact=True).click()
+    expect(page.locator(".markdown strong")).to_be_visible()
+    tour.picture(page, "review", full=True)
+    for path, name in (("/reviews/", "reviews"), ("/audit/", "audit")):
+        page.goto(path)
+        tour.picture(page, name)
+
+
 STOPS: dict[str, Callable[[Tour], None]] = {
     "sweep": sweep_and_run,
     "launch": launch_and_live,
     "cpu-phase": cpu_phase,
     "lists": lists,
+    "review": review,
 }
 
 
