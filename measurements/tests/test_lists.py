@@ -406,5 +406,5 @@ def test_a_full_list_costs_few_queries(viewer, name, django_assert_max_num_queri
     device, network = make_device(), make_network()
     for _ in range(55):
         make_done_run(device=device, network=network)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(12):
         viewer.get(reverse(name), {"q": "o", "state": "done"} if name == "runs" else {})
