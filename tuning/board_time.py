@@ -142,7 +142,7 @@ def _note(spent: Sequence[Piece]) -> str:
     shares = []
     for phase, _ in PHASES:
         seconds = sum(piece.length_s for piece in spent if piece.phase == phase)
-        if seconds:
+        if seconds >= 0.005 * total:
             shares.append(f"{_label(phase)} {100 * seconds / total:.0f} %")
     return f"{total:.0f} s in all: {', '.join(shares)}. By the boards' own clocks."
 

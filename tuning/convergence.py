@@ -109,7 +109,16 @@ def _figure(
     )
     if grid is not None and results:
         drawn.add_trace(_random(grid, results, x, scale))
-    return drawn
+    return drawn.update_yaxes(**_range(drawn))
+
+
+def _range(drawn: go.Figure) -> dict[str, object]:
+    """From the lines alone: far-off trials would make them flat. A double click shows all."""
+    ys = [y for trace in drawn.data if trace.mode == "lines" for y in trace.y if y is not None]
+    if not ys:
+        return {}
+    margin = 0.15 * (max(ys) - min(ys)) or 0.05 * max(ys)
+    return {"range": [min(ys) - margin, max(ys) + margin]}
 
 
 def _points(
@@ -174,6 +183,7 @@ def _note(results: Sequence[Result], grid: Grid | None) -> str:
         else "the model's predictions"
     )
     words = (
+        "Trials far off the curves lie outside the picture; a double click shows them. "
         f"Random search: the mean best of as many draws without replacement from the "
         f"{grid.points} points of the space, computed from {known}; of draws that hold a point "
         f"within the limit."

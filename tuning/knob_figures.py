@@ -53,15 +53,18 @@ def slices(
     space: Space, results: Sequence[Result], forecast: Forecast, around: Result, *,
     question: Question,
 ) -> list[Chart]:  # fmt: skip
-    """One chart a knob: it varies, the others stay where `around` has them."""
+    """One chart a knob: it varies, the others stay where `around` has them, or follow it."""
     scale = scale_for(results, unit=question.unit)
     meets = forecast.meets(question.slo_ms)
     charts = []
     for axis in space.axes:
         if len(axis.values) < 2:
             continue
-        along = [i for i, p in enumerate(space.points) if _apart(space, p, around) <= {axis.name}]
-        seen = [r for r in results if _differing(r.point, around.point) <= {axis.name}]
+        along = [
+            i for value in axis.values
+            if (i := _index(space, around.point, {axis.name: value})) is not None
+        ]  # fmt: skip
+        seen = _measured_at(space, results, along)
         drawn = _slice(space, axis.name, along, seen, forecast, scale, question)
         rows = [
             [
@@ -89,13 +92,16 @@ def contour(
     scale = scale_for(results, unit=question.unit)
     first, second = knobs
     axes = {axis.name: [knob(axis.name, value) for value in axis.values] for axis in space.axes}
-    values: list[list[float | None]] = [[None] * len(axes[first]) for _ in axes[second]]
-    for i, point in enumerate(space.points):
-        if _apart(space, point, around) <= {first, second}:
-            at = space.named(point)
-            row, column = (axes[n].index(knob(n, at[n])) for n in (second, first))
-            values[row][column] = scale.value(float(forecast.energy_j[i]), 1)
-    seen = [r for r in results if _differing(r.point, around.point) <= {first, second}]
+    by_name = {axis.name: axis.values for axis in space.axes}
+    at = [
+        [_index(space, around.point, {first: x, second: y}) for x in by_name[first]]
+        for y in by_name[second]
+    ]
+    values = [
+        [None if i is None else scale.value(float(forecast.energy_j[i]), 1) for i in row]
+        for row in at
+    ]
+    seen = _measured_at(space, results, [i for row in at for i in row if i is not None])
     drawn = figure(
         height=440,
         showlegend=False,
@@ -240,10 +246,23 @@ def _ends(forecast: Forecast, i: int, scale: EnergyScale) -> list[float]:
     return [scale.value(end, 1) or 0.0 for end in forecast.energy_ends_j(i)]
 
 
-def _apart(space: Space, point: tuple[int, ...], around: Result) -> set[str]:
-    """The knobs in which a point differs from a result."""
-    return _differing(space.named(point), around.point)
+def _index(space: Space, around: dict[str, int], held: dict[str, int]) -> int | None:
+    """Where the point stands that has `held` and else is as `around`; None if not allowed.
+
+    Where the GPU's lower limit would lie above the upper one, the one that is not held follows.
+    """
+    point = {**around, **held}
+    low, high = point.get("gpu_min_hz"), point.get("gpu_max_hz")
+    if low is not None and high is not None and low > high:
+        values = {axis.name: axis.values for axis in space.axes}
+        if "gpu_min_hz" not in held:
+            point["gpu_min_hz"] = max((v for v in values["gpu_min_hz"] if v <= high), default=low)
+        elif "gpu_max_hz" not in held:
+            point["gpu_max_hz"] = min((v for v in values["gpu_max_hz"] if v >= low), default=high)
+    return space.index.get(tuple(point[name] for name in space.names))
 
 
-def _differing(a: dict[str, int], b: dict[str, int]) -> set[str]:
-    return {name for name, value in a.items() if b.get(name) != value}
+def _measured_at(space: Space, results: Sequence[Result], places: Sequence[int]) -> list[Result]:
+    """Those results that were measured at one of these points."""
+    wanted = {space.points[i] for i in places}
+    return [r for r in results if tuple(r.point[name] for name in space.names) in wanted]

@@ -17,7 +17,7 @@
     const title = element("h2", { textContent: document.getElementById(`asks-${name}`).textContent, id: "large-title" });
     const close = element("button", { type: "button", className: "button small push", textContent: "Close", autofocus: true });
     const chart = element("div", { className: "chart" });
-    chart.dataset.figure = name;
+    chart.dataset.figure = `figure-${name}`;
     chart.dataset.fill = "";
     chart.setAttribute("role", "group");
     chart.setAttribute("aria-labelledby", "large-title");

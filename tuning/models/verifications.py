@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
@@ -11,6 +11,15 @@ from tuning.verification import Arm, Verdict
 
 from .sweeps import Sweep
 from .trials import Trial
+
+
+class VerificationQuerySet(models.QuerySet["Verification"]):
+    def savings(self) -> VerificationQuerySet:
+        """Those that showed a saving, the latest of each sweep, newest first."""
+        latest = Verification.objects.filter(sweep=OuterRef("sweep"), verdict__gt="")
+        newest = latest.order_by("-pk").values("pk")[:1]
+        shown = self.filter(verdict=Verdict.VERIFIED.value, pk=Subquery(newest))
+        return shown.select_related("sweep__network", "sweep__device").order_by("-finished_at")
 
 
 class Verification(models.Model):
@@ -38,6 +47,8 @@ class Verification(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
+
+    objects = VerificationQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]

@@ -101,15 +101,39 @@ def test_live_power_is_drawn_for_boards_that_are_online_only():
     assert 'data-spark="gone"' not in html
 
 
+def make_saving(sweep: Sweep, verdict: str = "verified", words: str = "saves 23 %"):
+    trial = sweep.trials.first() or make_trial(sweep)
+    return sweep.verifications.create(
+        trial=trial, device=sweep.device, blocks=4, seed=1, state="done", verdict=verdict,
+        words=words, finished_at=timezone.now(),
+    )  # fmt: skip
+
+
+def test_the_latest_verified_savings_are_told_with_their_intervals():
+    sweep = make_sweep(name="Thrifty", state=Sweep.State.FINISHED, finished_at=timezone.now())
+    make_saving(sweep, words="saves 23 % (19 to 27 %), p95 +3 ms; SLO met")
+    html = overview()
+    assert "Latest verified savings" in html
+    assert "Saves 23 % (19 to 27 %), p95 +3 ms; SLO met" in html
+
+
+def test_a_saving_that_a_later_verification_did_not_confirm_is_not_told():
+    sweep = make_sweep(state=Sweep.State.FINISHED, finished_at=timezone.now())
+    make_saving(sweep)
+    make_saving(sweep, verdict="not_confirmed")
+    assert "Latest verified savings" not in overview()
+
+
 def test_the_page_costs_the_same_for_many_rows(django_assert_max_num_queries):
     for _ in range(12):
         sweep = make_sweep()
         make_trial(sweep)
-        make_trial(make_sweep(state=Sweep.State.FINISHED, finished_at=timezone.now()))
+        ended = make_sweep(state=Sweep.State.FINISHED, finished_at=timezone.now())
+        make_saving(ended)
     client = signed_in()
     with django_assert_max_num_queries(12):
         client.get("/")
-    with django_assert_max_num_queries(8):  # with units and awaiting
+    with django_assert_max_num_queries(9):  # with units, awaiting and savings
         client.get("/", headers={"HX-Request": "true"})
 
 

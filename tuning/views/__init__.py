@@ -4,7 +4,7 @@ from . import comments, compare, evidence, reviews, winner
 from .launch import sweep_new, sweep_size
 from .overview import overview
 from .panels import sweep_panel
-from .panels.predicted import sweep_forecast
+from .predicted import sweep_forecast
 from .steering import sweep_extend, sweep_fork
 from .sweep_page import sweep_detail, sweep_progress
 from .sweeps import sweep_csv, sweep_deed, sweep_list

@@ -9,10 +9,11 @@ from django.views.decorators.http import conditional_page, require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from measurements.models import Device, Network, Run
-from tuning.models import Sweep
+from tuning.models import Sweep, Verification
 
 RESULTS = 6
 RUNS = 8
+SAVINGS = 4
 
 
 @require_GET
@@ -26,6 +27,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "open_sweeps": list(sweeps.open().with_progress()),
         "awaiting": list(sweeps.awaiting_review()[:RESULTS]),
         "results": list(sweeps.ended().order_by("-finished_at")[:RESULTS]),
+        "savings": list(Verification.objects.savings()[:SAVINGS]),
         "runs": list(Run.objects.select_related("device", "network")[:RUNS]),
     }
     if not any(sweep.best for sweep in context["results"]):

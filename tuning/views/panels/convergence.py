@@ -8,8 +8,9 @@ from django.http import HttpRequest
 from measurements.models import energy_unit_of
 from tuning import convergence, results
 from tuning.models import Sweep
+from tuning.views import predicted
 
-from . import asked, found, predicted
+from . import asked, found
 
 
 def context(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from tuning import knob_figures, parallel
 from tuning.figure_tables import head
 from tuning.models import Sweep
 from tuning.space import Space
+from tuning.views import predicted
 
-from . import asked, found, predicted
+from . import asked, found
 
 
 def context(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from tuning import baselines, heat_maps
 from tuning.figure_tables import head, knob
 from tuning.models import Sweep
 from tuning.space import Axis
+from tuning.views import predicted
 
-from . import asked, found, predicted
+from . import asked, found
 
 
 def context(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
