@@ -15,6 +15,7 @@
       const panel = panelOf(tab);
       if (panel) panel.hidden = !selected;
     }
+    tabs.scrollLeft = chosen.offsetLeft - tabs.offsetLeft - 24; // In sight where not all tabs are.
     // Charts in a panel that was hidden have no size until now.
     panelOf(chosen)?.dispatchEvent(new CustomEvent("tab:shown", { bubbles: true }));
   }
