@@ -115,6 +115,10 @@ def sweep_and_run(tour: Tour) -> None:
     tour.picture(page, "sweep")
     page.get_by_role("tab", name="Energy vs latency").click()
     tour.picture(page, "energy-latency")
+    for tab in ("Convergence", "Knobs"):
+        page.get_by_role("tab", name=tab).click()
+        expect(page.locator(f"#{tab.lower()} .js-plotly-plot").first).to_be_visible()
+        tour.picture(page, tab.lower(), full=True)
     page.get_by_role("tab", name="Trials").click()
     tour.picture(page, "trials")
     page.locator("#sweep-trials tr.best a").first.click()
