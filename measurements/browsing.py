@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
@@ -19,12 +20,33 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterRow:
+    """The chips of one filter; the first takes it away."""
+
+    label: str
+    chips: list[Chip]
+
+
+@dataclass(frozen=True, slots=True)
 class Pages:
     """One page of rows and the links to its neighbours; None where there is none."""
 
     page: Page
     before: str | None
     after: str | None
+
+
+def filter_row(
+    query: QueryDict, key: str, label: str, options: Iterable[tuple[str, str]]
+) -> FilterRow:
+    """Chips for `options`, (value, text) pairs, of the filter `key`."""
+    chosen = query.get(key, "")
+    everything = Chip("all", url(query, **{key: None, "page": None}), not chosen)
+    chips = [
+        Chip(text, url(query, **{key: value, "page": None}), chosen == value)
+        for value, text in options
+    ]
+    return FilterRow(label, [everything, *chips])
 
 
 def pages(rows: QuerySet, query: QueryDict, *, per_page: int = PER_PAGE) -> Pages:
