@@ -53,9 +53,16 @@
     choose(0);
   }
 
+  // What is offered fits what is typed at every moment, also before the server has answered.
+  function narrow(area, beginning) {
+    const names = [...list.element.children].map((item) => item.textContent);
+    open(area, names.filter((name) => name.toLowerCase().startsWith(beginning.toLowerCase())));
+  }
+
   async function offer(area) {
     const found = word(area);
     if (!found) return close();
+    if (list) narrow(area, found[1]);
     const answer = await fetch(`/people/?q=${encodeURIComponent(found[1])}`);
     if (!answer.ok || word(area)?.[1] !== found[1]) return; // Typed on meanwhile.
     open(area, (await answer.json()).names);
