@@ -91,7 +91,7 @@ def _do(request: HttpRequest, comment: Comment, deed: str) -> None:
 def _discussion(request: HttpRequest, subject: Sweep | Run) -> HttpResponse:
     context = reviews.discussion(request, subject)
     if request.htmx:
-        return render(request, "tuning/_discussion.html", context)
+        return render(request, "tuning/_discussion.html", context | {"is_alone": True})
     if request.method == "POST":
         return (
             redirect("review", subject.pk)
