@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import JSONObject
 
 from measurements import comparison, envelope, latency
 from measurements.comparison import Difference, Estimate
+from measurements.latency import Latencies
 from measurements.models import Calibration, PowerSample, Run
 
 MOST = 12
@@ -78,7 +77,7 @@ class Side:
 
     letter: str
     run: Run
-    latency_ms: np.ndarray
+    latencies: Latencies
     calibration: Calibration | None
 
     @property
@@ -115,7 +114,7 @@ def sides(found: Sequence[Run]) -> list[Side]:
     devices = {run.device_id for run in found if run.device_id}
     calibrations = list(Calibration.objects.standing().filter(device__in=devices))
     return [
-        Side(LETTERS[number], run, _latency_ms(run), _calibration(run, calibrations))
+        Side(LETTERS[number], run, _latencies(run), _calibration(run, calibrations))
         for number, run in enumerate(found)
     ]
 
@@ -141,10 +140,10 @@ def results(shown: Sequence[Side], baseline: int) -> list[Row]:
     rows = [
         _tested("Busy energy per request", "energy", [_busy(side) for side in shown], baseline),
         _tested("At-rate energy per request", "energy", [_at_rate(one) for one in shown], baseline),
-        _tested("Mean latency", "ms", [latency.mean(one.latency_ms) for one in shown], baseline),
+        _tested("Mean latency", "ms", [latency.mean(one.latencies) for one in shown], baseline),
     ]
     for q, name in ((0.5, "Median latency"), (0.95, "p95 latency"), (0.99, "p99 latency")):
-        estimates = [latency.percentile(side.latency_ms, q) for side in shown]
+        estimates = [latency.percentile(side.latencies, q) for side in shown]
         rows.append(_tested(name, "ms", estimates, baseline))
     rows += [
         Row(label, unit, tuple(Cell(_done(side.run, column)) for side in shown))
@@ -256,15 +255,13 @@ def _line(
     return [t_us / 1e6 - serve_s for t_us, _ in kept], [total_w for _, total_w in kept]
 
 
-def _latency_ms(run: Run) -> np.ndarray:
-    """Shape (requests,); empty without a log, or where the run is not valid."""
-    if run.state != Run.State.DONE:
-        return np.zeros(0)
-    try:
-        log = run.request_log
-    except ObjectDoesNotExist:
-        return np.zeros(0)
-    return 1e3 * (np.array(log.end_s) - np.array(log.arrival_s))
+def _latencies(run: Run) -> Latencies:
+    """None of them without a log, or where the run is not valid."""
+    return (
+        latency.of(getattr(run, "request_log", None))
+        if run.state == Run.State.DONE
+        else latency.NONE
+    )
 
 
 def _calibration(run: Run, known: Sequence[Calibration]) -> Calibration | None:

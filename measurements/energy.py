@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +32,7 @@ IDLE_S = 1.5
 
 __all__ = [
     "EnergyUnknown",
+    "Executed",
     "Idle",
     "PerRequest",
     "PowerMissing",
@@ -257,7 +259,17 @@ def busy_seconds(requests: Requests) -> Callable[[Floats], Floats]:
     return lambda t_s: np.asarray(np.interp(t_s, times, seconds))
 
 
-def batch_of(requests: Requests) -> NDArray[np.intp]:
+class Executed(Protocol):
+    """When each request was inferred: a Record's columns or a stored log's."""
+
+    @property
+    def inference_start_s(self) -> list[float]: ...
+
+    @property
+    def end_s(self) -> list[float]: ...
+
+
+def batch_of(requests: Executed) -> NDArray[np.intp]:
     """To which batch each request belongs, shape (requests,): those executed together share one."""
     executed = np.column_stack((requests.inference_start_s, requests.end_s))
     return np.asarray(np.unique(executed, axis=0, return_inverse=True)[1]).ravel()

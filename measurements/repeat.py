@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 from django.contrib.auth.models import AbstractUser
-from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 
 from measurements import latency, statistics, tasks
@@ -133,7 +131,7 @@ def compare(first: Run, again: Run) -> Comparison:
         ("Busy energy per request", "J", _busy(first), _busy(again)),
         ("At-rate energy per request", "J", _at_rate(first), _at_rate(again)),
     ]
-    logs = _latency_ms(first), _latency_ms(again)
+    logs = [latency.of(getattr(run, "request_log", None)) for run in (first, again)]
     pairs += [
         ("Mean latency", "ms", *(latency.mean(log) for log in logs)),
         ("95th percentile of latency", "ms", *(latency.percentile(log, 0.95) for log in logs)),
@@ -168,15 +166,6 @@ def _busy(run: Run) -> Estimate:
 
 def _at_rate(run: Run) -> Estimate:
     return Estimate(run.at_rate_energy_j, run.at_rate_half_width_j)
-
-
-def _latency_ms(run: Run) -> np.ndarray:
-    """Shape (requests,), in order of completion; empty without a log."""
-    try:
-        log = run.request_log
-    except ObjectDoesNotExist:
-        return np.zeros(0)
-    return 1e3 * (np.array(log.end_s) - np.array(log.arrival_s))
 
 
 def _short(value: object) -> str:

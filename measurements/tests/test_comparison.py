@@ -10,6 +10,8 @@ from scipy import stats
 
 from measurements import comparison, latency, statistics
 from measurements.comparison import Difference, Estimate
+from measurements.latency import Latencies
+from measurements.messages import Requests
 
 VALUES = st.floats(0.01, 100)
 SHARES = st.floats(0.001, 0.3)
@@ -128,9 +130,51 @@ def test_the_median_of_latencies_has_an_interval_that_covers_it():
     rng = np.random.default_rng(8)
     hits = 0
     for _ in range(300):
-        found = latency.percentile(rng.exponential(10, 400), 0.5)
+        found = latency.percentile(_alone(rng.exponential(10, 400)), 0.5)
         hits += abs(found.value - 10 * math.log(2)) <= found.half_width
     assert hits / 300 > 0.93
+
+
+@pytest.mark.parametrize("q", [0.5, 0.95])
+def test_intervals_of_latency_hold_where_batches_end_together(q):
+    """1,000 requests in batches of 8 that are all alike: as if they were 125."""
+    rng, truth = np.random.default_rng(12), 10 * math.log(1 / (1 - q))
+    percentile, mean, alone = [], [], []
+    for _ in range(400):
+        ms = np.repeat(rng.exponential(10, 125), 8)
+        together = Latencies(ms, np.repeat(np.arange(125), 8))
+        found = latency.percentile(together, q)
+        percentile.append(abs(found.value - truth) <= found.half_width)
+        found = latency.mean(together)
+        mean.append(abs(found.value - 10) <= found.half_width)
+        found = latency.percentile(_alone(ms), q)
+        alone.append(abs(found.value - truth) <= found.half_width)
+    assert np.mean(percentile) >= 0.93
+    assert np.mean(mean) >= 0.92
+    assert np.mean(alone) < 0.75
+
+
+def test_too_few_batches_leave_a_percentile_without_an_interval():
+    together = Latencies(np.arange(200.0), np.repeat(np.arange(9), [24] * 8 + [8]))
+    assert latency.percentile(_alone(np.arange(200.0)), 0.95).half_width is not None
+    found = latency.percentile(together, 0.95)
+    assert found.value == 189 and found.half_width is None
+
+
+def test_the_batches_of_a_log_are_those_inferred_together():
+    log = Requests(
+        arrival_s=[0.0, 0.1, 0.2], start_s=[0.0, 0.1, 0.2], inference_start_s=[0.2, 0.2, 0.5],
+        end_s=[0.5, 0.5, 0.8],
+    )  # fmt: skip
+    found = latency.of(log)
+    assert found.ms == pytest.approx([500, 400, 600])
+    assert found.batch.tolist() == [0, 0, 1]
+    assert latency.mean(latency.of(None)).value is None
+
+
+def _alone(ms):
+    """Each request in a batch of its own."""
+    return Latencies(np.asarray(ms), np.arange(len(ms)))
 
 
 def test_the_distribution_ends_at_every_request():

@@ -125,7 +125,7 @@ def _figures(request: HttpRequest, shown: list[Side]) -> list[tuple[str, Any]]:
     timed = [
         Curve(n, side.letter, x, [100 * share for share in y])
         for n, side in enumerate(shown)
-        for x, y in [latency.distribution(side.latency_ms)]
+        for x, y in [latency.distribution(side.latencies.ms)]
         if x
     ]
     traced = [
