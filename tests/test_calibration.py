@@ -124,7 +124,7 @@ def test_a_meters_file_calibrates_the_board_and_its_runs_show_it(lab: Lab, opera
     run = lab.device.runs.done().first()
     page = operator.get(run.get_absolute_url()).content.decode()
     assert ">calibrated</a>" in page
-    assert "± calibration" in page
+    assert '<th scope="col" class="number">calibration</th>' in page
     assert "holds until" in operator.get(reverse("device", args=["lab"])).content.decode()
     switched = operator.get(run.get_absolute_url(), {"energy": "calibrated"}).content.decode()
     assert "Outside the board, calibrated:" in switched

@@ -166,8 +166,9 @@ def test_a_state_is_shown_with_its_words_and_kept_for_the_style_sheet():
 
 
 def test_only_data_that_no_board_gave_carries_a_provenance_badge():
-    def shown(kind: str, note: str = "") -> str:
-        return plain(numbers.provenance(SimpleNamespace(provenance=kind, provenance_note=note)))
+    def shown(kind: str, note: str = "", pack: int | None = None) -> str:
+        device = SimpleNamespace(provenance=kind, provenance_note=note, pack_id=pack)
+        return plain(numbers.provenance(device))
 
     assert shown("real") == ""
     assert numbers.provenance(None) == ""
@@ -175,6 +176,8 @@ def test_only_data_that_no_board_gave_carries_a_provenance_badge():
     assert shown("host") == "host"
     assert shown("replay", "Replay of TX2 v1.2 data. Fitted: none.") == "Replay of TX2 v1.2 data"
     assert shown("replay", "a table") == "replay"
+    assert shown("real", pack=7) == "imported"
+    assert shown("emulated", pack=7) == "emulatedimported"  # two badges
 
 
 def test_a_visitor_who_is_not_signed_in_has_no_role():

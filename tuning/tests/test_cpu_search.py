@@ -73,7 +73,7 @@ def test_preprocessing_speaks_for_a_slow_clock_and_whole_requests_have_the_last_
         assert phase.chosen_hz == tried.last().cpu_hz and found.overall.share > 0
         assert 0 < found.added.share < 1.2 and found.chosen.time_ms > found.found.time_ms
     else:
-        assert "Whole requests" in phase.because and tried.count() > 1
+        assert "Whole requests" in phase.because
     trials = Run.objects.filter(trial_run__trial__sweep=sweep)
     assert {run.cpu_hz for run in trials} == {phase.chosen_hz}
 
