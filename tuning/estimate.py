@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Avg, Count, F
+from django.db.models import Avg, Count, F, Q
 
 from measurements.models import Device, Network, Run
 
@@ -75,13 +75,17 @@ def _measured_request_s(
             requests_served__gt=0,
         )
     )
-    for found in (runs.filter(batch_size__in=batch_sizes), runs):
-        told = found.aggregate(
-            runs=Count("pk"), request_s=Avg((F("board_s") - FIXED_S) / F("requests_served"))
-        )
-        if told["runs"]:
-            return told["runs"], told["request_s"]
-    return 0, None
+    a_request_s = (F("board_s") - FIXED_S) / F("requests_served")
+    of_these = Q(batch_size__in=batch_sizes)
+    told = runs.aggregate(
+        these=Count("pk", filter=of_these),
+        of_these_s=Avg(a_request_s, filter=of_these),
+        all=Count("pk"),
+        of_all_s=Avg(a_request_s),
+    )
+    if told["these"]:
+        return told["these"], told["of_these_s"]
+    return told["all"], told["of_all_s"]
 
 
 def _guessed_request_s(network: Network, batch_sizes: list[int]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from django import forms
@@ -13,6 +14,7 @@ from measurements.statistics import fewest_for_upper_bound
 from tuning import knobs
 from tuning.cpu_phase_form import CpuPhaseForm
 from tuning.forms_of_goals import EarlierField, goal_field, pays_over_field, why_it_cannot_pay
+from tuning.loaded_choices import LoadedChoiceField, LoadedChoicesField
 from tuning.models import Sweep
 from tuning.models.sweeps import QUANTILES
 from tuning.space import Axis
@@ -37,7 +39,7 @@ STRATEGY_LABELS = {
 
 class LaunchForm(CpuPhaseForm):
     name = forms.CharField(max_length=120, required=False, label="Name")
-    network = forms.ModelChoiceField(
+    network = LoadedChoiceField(
         Network.objects.order_by("flops_per_item"), empty_label=None, label="Network"
     )
     goal = goal_field()
@@ -50,17 +52,17 @@ class LaunchForm(CpuPhaseForm):
     rate_hz = forms.FloatField(
         min_value=0.01, max_value=100_000, required=False, label="Rate, requests/s"
     )
-    trace = forms.ModelChoiceField(
+    trace = LoadedChoiceField(
         ArrivalTrace.objects.defer("times_s"),
         required=False,
         empty_label="none",
         label="Trace of arrivals",
         help_text='<a href="/arrival-traces/">Add a trace</a>; it has its own rate.',
     )
-    device = forms.ModelChoiceField(
+    device = LoadedChoiceField(
         Device.objects.filter(registered_at__isnull=False), empty_label=None, label="Device"
     )
-    also_on = forms.ModelMultipleChoiceField(
+    also_on = LoadedChoicesField(
         Device.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
@@ -121,6 +123,7 @@ class LaunchForm(CpuPhaseForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
+        self._offer_devices()
         self.chosen_device: Device | None = self._chosen("device")
         self._offer_networks()
         self.chosen_network: Network | None = self._chosen("network")
@@ -186,6 +189,17 @@ class LaunchForm(CpuPhaseForm):
         axes = [Axis(name, values) for name, values in chosen.items() if values is not None]
         sizes = sorted(self.cleaned_data.get("batch_sizes") or [])
         return [*axes, Axis("batch_size", tuple(sizes))]
+
+    def as_if_sent(self) -> LaunchForm:
+        """The unbound form, bound to what it shows first; nothing is read again."""
+        data: dict[str, Any] = {}
+        for name, field in self.fields.items():
+            value = self.get_initial_for_field(field, name)
+            data[name] = getattr(value, "pk", value)
+        sent = copy(self)
+        sent.is_bound, sent.data = True, data
+        sent._errors, sent._bound_fields_cache = None, {}
+        return sent
 
     def clean_name(self) -> str:
         return str(self.cleaned_data["name"]).strip() or self.default_name[:120]
@@ -292,6 +306,14 @@ class LaunchForm(CpuPhaseForm):
         except ValidationError:
             return None
 
+    def _offer_devices(self) -> None:
+        """First one that is there, so that a sweep can begin at once."""
+        if self.is_bound or self.initial.get("device") is not None:
+            return
+        devices = list(self.fields["device"].queryset)
+        online = (device for device in devices if device.is_online)
+        self.initial["device"] = next(online, devices[0] if devices else None)
+
     def _offer_networks(self) -> None:
         """Those that can run on the chosen device; a replay board has only its table's."""
         field, device = self.fields["network"], self.chosen_device
@@ -301,7 +323,7 @@ class LaunchForm(CpuPhaseForm):
             "table, and no other board does."
         )
         if not self.is_bound and self._chosen("network") is None:
-            self.initial["network"] = field.queryset.first()
+            self.initial["network"] = next(iter(field.queryset), None)
 
     def _offer_earlier(self) -> None:
         """Ended sweeps that measured something, the likest first: of this network, this kind."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from tuning.loaded_choices import LoadedChoicesField
 from tuning.models import Sweep
 
 WITH_MODEL = ("polyweb", "cbo")
@@ -44,7 +45,7 @@ def why_it_cannot_pay(cleaned: dict[str, Any]) -> str:
     return ""
 
 
-class EarlierField(forms.ModelMultipleChoiceField):
+class EarlierField(LoadedChoicesField):
     """Earlier sweeps to start from, called by what they measured."""
 
     def label_from_instance(self, sweep: Sweep) -> str:

@@ -127,6 +127,10 @@ class Calibration(models.Model):
         is_current = current is not None and current.pk == self.pk
         return self.State.CURRENT if is_current else self.State.SUPERSEDED
 
+    def holds_at(self, when: dt.datetime) -> bool:
+        """As `valid_at` filters; of those of one device the latest counts."""
+        return self.withdrawn_at is None and self.valid_from <= when < self.valid_until
+
     @classmethod
     def of_device(cls, device: Device) -> Calibration | None:
         """The one that holds for runs of `device` from now on."""

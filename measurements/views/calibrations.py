@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from measurements import calibration_figures
@@ -96,8 +97,10 @@ def calibration_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 
 def of_device(device: Device) -> dict[str, Any]:
     """What a device's page says of its calibrations and of its sampler's cost."""
-    current = Calibration.of_device(device)
-    rows = device.calibrations.select_related("made_by")[:SHOWN]
+    rows, now = list(device.calibrations.select_related("made_by")[:SHOWN]), timezone.now()
+    current = next((row for row in rows if row.holds_at(now)), None)
+    if current is None and len(rows) == SHOWN:  # It may be older than those shown.
+        current = Calibration.of_device(device)
     return {
         "calibration": current,
         "calibrations": [(row, row.state_beside(current)) for row in rows],

@@ -43,6 +43,9 @@ def pages() -> dict[str, str]:
         "sweeps compared": f"{reverse('compare')}?sweeps={sweep.pk},{second.pk}",
         "review": reverse("review", args=[sweep.pk]),
         "reviews": reverse("reviews"),
+        "audit": reverse("audit"),
+        "notifications": reverse("notifications"),
+        "webhooks": reverse("webhooks"),
     }
     for panel in PANELS:
         if panel.is_shown(sweep):

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from measurements.models import Device, Network
+from measurements.models import Network
 from measurements.roles import OPERATOR, role_required
 from tuning import cpu_phase, knobs, launching
 from tuning.estimate import Estimate, preparing_time_s, trial_time
@@ -74,14 +74,15 @@ def sweep_size(request: HttpRequest) -> HttpResponse:
 
 
 def _context(form: LaunchForm) -> dict[str, Any]:
-    as_sent = form if form.is_bound else LaunchForm(_as_data(form))
-    can_launch = form.fields["device"].queryset.exists() and Network.objects.exists()
-    return {"form": form, "size": _size(as_sent), "shown": as_sent, "can_launch": can_launch}
+    shown = form if form.is_bound else form.as_if_sent()
+    devices, networks = (form.fields[name].queryset for name in ("device", "network"))
+    can_launch = bool(devices) and (bool(networks) or Network.objects.exists())
+    return {"form": form, "size": _size(shown), "shown": shown, "can_launch": can_launch}
 
 
 def _initial(request: HttpRequest) -> dict[str, Any]:
     """Defaults, under what `?from=` copies, under what the query string says itself."""
-    initial = _first_choices()
+    initial: dict[str, Any] = {"slo_ms": 50}
     if (pk := request.GET.get("from", "")).isdigit():
         initial |= launching.settings_of(get_object_or_404(Sweep, pk=pk))
     for name in request.GET:
@@ -89,22 +90,6 @@ def _initial(request: HttpRequest) -> dict[str, Any]:
     if "requests" in request.GET:  # The form itself asks, after its device or network changed.
         initial |= {name: request.GET.getlist(name) for name in SEVERAL}
     return initial
-
-
-def _first_choices() -> dict[str, Any]:
-    devices = Device.objects.filter(registered_at__isnull=False)
-    online = next((device for device in devices if device.is_online), None)
-    network = Network.objects.order_by("flops_per_item").first()
-    return {"device": online or devices.first(), "network": network, "slo_ms": 50}
-
-
-def _as_data(form: LaunchForm) -> dict[str, Any]:
-    """The unbound form's values as if they had been sent, to tell their size."""
-    data: dict[str, Any] = {}
-    for name in form.fields:
-        value = form.get_initial_for_field(form.fields[name], name)
-        data[name] = getattr(value, "pk", value)
-    return data
 
 
 def _size(form: LaunchForm) -> Size:
