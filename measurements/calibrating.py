@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import msgspec
 import numpy as np
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from measurements.alignment import Alignment, NotAligned, align, usable
 from measurements.calibration import Fit, NotCalibrated, calibrate
+from measurements.messages import SamplerCpu
 from measurements.meter_csv import MeterFileRefused, Readings, read_meter
 from measurements.models import AuditEntry, Calibration, CalibrationSeries, OverheadCheck, Run
-from measurements.overhead import Arm, NotComparable, overhead
+from measurements.overhead import Arm, CpuCost, NotComparable, cpu_cost, overhead
 from measurements.sessions import BoardSession, traces
 
 VALID_DAYS = 90
@@ -126,6 +128,16 @@ def compared_runs(runs: Sequence[Run]) -> list[Run]:
         for run in runs
         if (run.network_id, run.point, run.batch_size, run.requests_asked) == alike
     ]
+
+
+def sampler_cpu(runs: Iterable[Run]) -> CpuCost | None:
+    """What sampling took of the CPU in `runs` of one device, the latest first."""
+    told = [
+        (run.sample_interval_ms, run.manifest.get("sampler_cpu"))
+        for run in runs
+        if run.state == Run.State.DONE
+    ]
+    return cpu_cost([(ms, msgspec.convert(cpu, SamplerCpu) if cpu else None) for ms, cpu in told])
 
 
 def is_check(session: BoardSession) -> bool:

@@ -212,6 +212,16 @@ class Requests(msgspec.Struct, kw_only=True):
     end_s: list[float]
 
 
+class SamplerCpu(msgspec.Struct, frozen=True, kw_only=True):
+    """CPU seconds that sampling took at least, in `over_s` seconds of it."""
+
+    over_s: float
+    reader_s: float
+    """Of the worker's thread that reads and parses."""
+    program_s: float | None
+    """Of tegrastats itself; None where it did not run as the worker's child."""
+
+
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """Something that makes the run invalid, seen on the board."""
 
@@ -247,6 +257,8 @@ class Record(msgspec.Struct, kw_only=True):
     """Whether the warm-up ended in a steady state; None: nobody looked."""
     clock_zero_s: float | None = None
     """The board's own Clock at t = 0: how far apart two runs of one boot were. None: not told."""
+    sampler_cpu: SamplerCpu | None = None
+    """None: not counted, as on an emulated board, whose sampling takes none of its CPU."""
     version: int = VERSION
 
 

@@ -2,7 +2,8 @@
 
 The two arms stand in blocks of four (fast, slow, slow, fast, or the other way round), so
 that a drift that is straight over a block cancels. Each block gives one difference; their
-mean has an interval by Student's t over the blocks.
+mean has an interval by Student's t over the blocks. The CPU time of sampling bounds its
+cost from below: how many watts a busy core takes is not known.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from measurements.messages import SamplerCpu
 from measurements.statistics import student_t
 
 BLOCK = 4
@@ -41,6 +43,51 @@ class Overhead:
     half_width_w: float
     slow_w: float
     blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class CpuCost:
+    """CPU time that sampling took at least, as shares of one core, over `runs` runs."""
+
+    interval_ms: int
+    runs: int
+    reader: float
+    program: float | None
+    """Of tegrastats itself; None where it did not run as the worker's child."""
+
+    @property
+    def share(self) -> float:
+        """CPU seconds a second."""
+        return self.reader + (self.program or 0.0)
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.share
+
+
+def cpu_cost(counted: Sequence[tuple[int, SamplerCpu | None]]) -> CpuCost | None:
+    """What sampling took of the CPU at the latest run's interval; None if nobody counted it.
+
+    Args:
+        counted: (sampling interval in ms, what was counted) of runs, the latest first.
+    """
+    known = [(interval_ms, cpu) for interval_ms, cpu in counted if cpu and cpu.over_s > 0]
+    if not known:
+        return None
+    interval_ms, latest = known[0]
+    alike = [
+        cpu
+        for ms, cpu in known
+        if ms == interval_ms and (cpu.program_s is None) == (latest.program_s is None)
+    ]
+    over_s = sum(cpu.over_s for cpu in alike)
+    program_s = sum(cpu.program_s or 0.0 for cpu in alike)
+    return CpuCost(
+        interval_ms=interval_ms,
+        runs=len(alike),
+        reader=sum(cpu.reader_s for cpu in alike) / over_s,
+        program=None if latest.program_s is None else program_s / over_s,
+    )
 
 
 def overhead(arms: Sequence[Arm]) -> Overhead:

@@ -39,6 +39,8 @@ def check(record: Record) -> None:
     _within("sensor_lag_s", [record.board.sensor_lag_s], 0, 60)
     for point in (record.before, record.held, record.restored):
         _point(point)
+    if (cpu := record.sampler_cpu) is not None:
+        _within("sampler_cpu", [cpu.over_s, cpu.reader_s, cpu.program_s or 0.0], 0, LONGEST_RUN_S)
     _storable(record)
 
 

@@ -251,6 +251,7 @@ def _manifest(record: Record, sha256: str) -> dict[str, Any]:
         "run_id": record.plan.run_id,
         "rests_on": record.rests_on,
         "sample_interval_ms": record.plan.sample_interval_ms,
+        "sampler_cpu": record.sampler_cpu,
         "warm_up_s": record.plan.warm_up_s,
         "longest_warm_up_s": record.plan.longest_warm_up_s,
         "stopping": record.plan.stopping,

@@ -21,7 +21,7 @@ from measurements.comparison import Estimate
 from measurements.models import AuditEntry, Run
 
 ENDED = (Run.State.DONE, Run.State.INVALID, Run.State.CANCELLED)
-EXPECTED_CHANGES = ("run_id", "record_sha256", "started_at", "attempt")
+EXPECTED_CHANGES = ("run_id", "record_sha256", "started_at", "attempt", "sampler_cpu")
 """Parts of a manifest that no two runs share."""
 
 

@@ -18,7 +18,14 @@ from datetime import datetime, timezone
 
 from measurements.board.columns import requests_of, samples_of
 from measurements.board.gates import Climate, climate
-from measurements.board.hardware.protocol import Board, PointNotHeld, Sample, Sampler, rests_on
+from measurements.board.hardware.protocol import (
+    Board,
+    Counted,
+    PointNotHeld,
+    Sample,
+    Sampler,
+    rests_on,
+)
 from measurements.board.hardware.throttling import noticed
 from measurements.board.load.protocol import (
     Load,
@@ -41,6 +48,7 @@ from measurements.messages import (
     PhaseName,
     Plan,
     Record,
+    SamplerCpu,
     StoppedBecause,
 )
 
@@ -112,7 +120,17 @@ def run_trial(
         clock_zero_s=trial.zero_s,
         stopped_because=trial.stopped_because,
         is_steady=trial.is_steady,
+        sampler_cpu=_sampler_cpu(trial.sampler, info),
     )
+
+
+def _sampler_cpu(sampler: Sampler | None, info: BoardInfo) -> SamplerCpu | None:
+    """What sampling took of this machine's CPU, where this machine is the board."""
+    is_here = info.provenance in ("real", "host")
+    spent = sampler.spent if is_here and isinstance(sampler, Counted) else None
+    if spent is None or spent.over_s <= 0:
+        return None
+    return SamplerCpu(over_s=spent.over_s, reader_s=spent.reader_s, program_s=spent.program_s)
 
 
 @dataclass(slots=True)
@@ -136,6 +154,7 @@ class _Trial:
     stopped_because: StoppedBecause = "fixed"
     is_steady: bool | None = None
     looked_s: float = -math.inf
+    sampler: Sampler | None = None
 
     def run(self) -> None:
         """Go through all phases; what spoils the run is noted, and the board is restored."""
@@ -159,8 +178,8 @@ class _Trial:
         self._check_cancelled()
         self.zero_s = board.clock.now()
         with spoiling("sampler-not-started", OSError):
-            sampler = stack.enter_context(board.sampling(plan.sample_interval_ms))
-        self._phases(load, sampler)
+            self.sampler = stack.enter_context(board.sampling(plan.sample_interval_ms))
+        self._phases(load, self.sampler)
 
     def _load(self) -> Load:
         plan = self.plan

@@ -127,6 +127,23 @@ def test_a_device_that_never_registered_shows_how_to_start_its_worker():
     assert "measurements.board.worker --name desk" in html
 
 
+def test_the_page_says_what_sampling_takes_of_the_cpu_at_least():
+    device = make_device(name="orin", provenance="real")
+    make_done_run(device=device, manifest={})
+    assert "CPU time was not counted" in page(signed_in(), "device", "orin")
+    counted = {"over_s": 20.0, "reader_s": 0.06, "program_s": 0.2}
+    make_done_run(device=device, manifest={"sampler_cpu": counted}, sample_interval_ms=50)
+    html = page(signed_in(), "device", "orin")
+    told = html[html.index('id="sampler-cpu"') :].split("</p>")[0]
+    assert "sampling each 50 ms takes at least" in told and "lower bound" in told
+    assert "1.3" in told and "0.013" in told and "tegrastats" in told
+
+
+def test_an_emulated_board_says_that_its_sampling_takes_no_cpu_of_it():
+    make_device(name="emulated", provenance="emulated")
+    assert "there is no board" in page(signed_in(), "device", "emulated")
+
+
 def test_the_page_of_a_board_with_many_runs_costs_few_queries(django_assert_max_num_queries):
     device = make_device(name="orin")
     for _ in range(20):

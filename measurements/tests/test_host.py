@@ -171,6 +171,8 @@ def test_real_inference_on_this_machine_makes_a_valid_record(network, tmp_path):
     assert record.faults == []
     assert record.load.startswith("ONNX Runtime")
     assert len(record.requests.end_s) == 5
+    assert 0 < record.sampler_cpu.reader_s < record.sampler_cpu.over_s < record.board_s
+    assert record.sampler_cpu.program_s is None  # it reads the counters itself
     spent_s = [end - start for start, end in zip(
         record.requests.inference_start_s, record.requests.end_s, strict=True)]  # fmt: skip
     assert min(spent_s) > 0.001

@@ -4,12 +4,14 @@ import os
 import select
 import signal
 import threading
+import time
 
 import pytest
 
 from measurements.board.hardware.machine import (
     ChildTegrastats,
     RealClock,
+    RealTicks,
     SamplingStopped,
     SysFiles,
 )
@@ -58,6 +60,33 @@ def test_a_child_is_stamped_on_arrival_and_gets_the_interval():
     ((t_s, line),) = heard.lines
     assert line == "--interval 50"
     assert began_s < t_s < clock.now()
+
+
+def test_the_cpu_time_of_the_child_and_of_its_reader_is_told_when_it_has_ended():
+    heard = Heard()
+    works = sh("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo done; exec sleep 1000")
+    with ChildTegrastats(works, RealClock()).lines(50, heard.feed) as busy:
+        heard.wait_for(1)
+    with ChildTegrastats(sh("echo; exec sleep 1000"), RealClock()).lines(50, heard.feed) as idle:
+        heard.wait_for(2)
+    assert busy.program_s > idle.program_s > 0
+    assert 0.01 < busy.program_s <= busy.over_s + 0.05
+    assert 0 < busy.reader_s < busy.program_s
+
+
+def test_ticks_tell_the_cpu_time_of_what_they_ring():
+    rung = threading.Event()
+
+    def work():
+        until_s = time.thread_time() + 0.05
+        while time.thread_time() < until_s:
+            pass
+        rung.set()
+
+    with RealTicks().every(10_000, work) as spent:
+        assert rung.wait(30)
+    assert 0.05 <= spent.reader_s <= spent.over_s
+    assert spent.program_s is None
 
 
 def test_the_end_of_a_line_that_never_came_is_dropped():

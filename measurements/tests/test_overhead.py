@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from measurements.overhead import Arm, NotComparable, overhead
+from measurements.messages import SamplerCpu
+from measurements.overhead import Arm, NotComparable, cpu_cost, overhead
 
 ABBA = (50, 1000, 1000, 50)
 
@@ -40,3 +41,20 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
 def test_runs_that_are_no_check_are_refused(given, says):
     with pytest.raises(NotComparable, match=says):
         overhead(given)
+
+
+def test_cpu_time_is_a_share_of_one_core_at_the_latest_interval():
+    fast = SamplerCpu(over_s=10, reader_s=0.1, program_s=0.3)
+    longer = SamplerCpu(over_s=30, reader_s=0.1, program_s=0.1)
+    slow = SamplerCpu(over_s=10, reader_s=5, program_s=5)
+    found = cpu_cost([(50, None), (50, fast), (1000, slow), (50, longer)])
+    assert (found.interval_ms, found.runs) == (50, 2)
+    assert (found.reader, found.program) == (pytest.approx(0.005), pytest.approx(0.01))
+    assert found.percent == pytest.approx(1.5)
+
+
+def test_without_a_child_of_its_own_only_the_reader_counts():
+    alone = SamplerCpu(over_s=10, reader_s=0.1, program_s=None)
+    found = cpu_cost([(50, alone), (50, SamplerCpu(over_s=10, reader_s=1, program_s=1))])
+    assert (found.runs, found.program, found.share) == (1, None, pytest.approx(0.01))
+    assert cpu_cost([(50, None)]) is None

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from measurements import recording
-from measurements.messages import Fault, OperatingPoint, Rail
+from measurements.messages import Fault, OperatingPoint, Rail, SamplerCpu
 from measurements.models import PowerSample, RailMap, RequestLog, Run, Verdict
 from measurements.tests.records import (
     make_board,
@@ -202,6 +202,7 @@ MALFORMED = [
     Bad("ends before it starts", {"requests": backwards_request()}),
     Bad("samples of 1 rails", {"samples": make_samples(rails_w=(1.0,))}),
     Bad("board_s", {"board_s": math.nan}),
+    Bad("sampler_cpu", {"sampler_cpu": SamplerCpu(over_s=1, reader_s=-1, program_s=None)}),
     Bad("attempt 2", {"attempt": 2}),
     Bad("no time with a zone", {"started_at": "yesterday"}),
     Bad("NUL", {"unknown_tokens": {"a\0b": 1}}),

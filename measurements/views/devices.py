@@ -16,6 +16,7 @@ from django.views.decorators.http import (
 )
 from django.views.decorators.vary import vary_on_headers
 
+from measurements.calibrating import sampler_cpu
 from measurements.forms.devices import DeviceForm
 from measurements.ladders import Ladder, ladder
 from measurements.lists import DEVICES
@@ -96,12 +97,14 @@ def _show_token(request: HttpRequest, device: Device, *, added: bool) -> HttpRes
 
 def _particulars(request: HttpRequest, device: Device) -> dict[str, object]:
     """What a device's page shows below its state; none of it moves by the second."""
+    runs = list(device.runs.select_related("network")[:RECENT_RUNS])
     return {
         **of_device(device),
+        "sampler_cpu": sampler_cpu(runs),
         "rails": _rails(device),
         **rail_maps.of_device(device),
         "parts_without_rail": [part for part in PARTS if part not in device.rail_parts],
-        "runs": device.runs.select_related("network")[:RECENT_RUNS],
+        "runs": runs,
         "rejected": device.rejected_records.all()[:20],
         "tokens": device.tokens.select_related("created_by").order_by("-created_at"),
         "server_url": request.build_absolute_uri("/"),

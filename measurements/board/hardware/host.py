@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from functools import partial
 
 from measurements.board.hardware.jetson import LoadFactory
-from measurements.board.hardware.protocol import Clock, Files, Sample
+from measurements.board.hardware.machine import counting
+from measurements.board.hardware.protocol import Clock, CpuSpent, Files, Sample
 from measurements.board.hardware.rapl import Counters, Found, discover
 from measurements.board.load.protocol import Load
 from measurements.messages import BoardInfo, NetworkFeatures, OperatingPoint
@@ -127,6 +128,7 @@ class HostSampler:
     def __init__(self, files: Files, clock: Clock, found: Found) -> None:
         self.samples: list[Sample] = []
         self.unknown_tokens: dict[str, int] = {}
+        self.spent: CpuSpent | None = None
         self._files = files
         self._clock = clock
         self._counters = Counters(files, found.domains)
@@ -135,10 +137,11 @@ class HostSampler:
         self._before_s: float | None = None
 
     def run(self, interval_s: float, stopping: threading.Event) -> None:
-        due_s = self._clock.now()
-        while not stopping.wait(max(0.0, due_s - self._clock.now())):
-            self.take(self._clock.now())
-            due_s = max(due_s + interval_s, self._clock.now())
+        due_s, self.spent = self._clock.now(), CpuSpent()
+        with counting(self.spent):
+            while not stopping.wait(max(0.0, due_s - self._clock.now())):
+                self.take(self._clock.now())
+                due_s = max(due_s + interval_s, self._clock.now())
 
     def take(self, t_s: float) -> None:
         """Read everything now, at `t_s` on the Clock; the first reading only begins to count."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from math import prod
 
 from measurements.board.hardware.knobs import find_gpu
-from measurements.board.hardware.protocol import Clock, Files, Sample
+from measurements.board.hardware.protocol import Clock, CpuSpent, Files, Sample
 from measurements.board.hardware.rails import UNUSED
 from measurements.board.hardware.sampling import is_dummy_zone
 from measurements.board.hardware.sysfs import read_int, read_word
@@ -102,6 +102,7 @@ class Ina3221Sampler:
     def __init__(self, files: Files, clock: Clock, rails: Sequence[str]) -> None:
         self.samples: list[Sample] = []
         self.unknown_tokens: dict[str, int] = {}
+        self.spent: CpuSpent | None = None
         self._files = files
         self._clock = clock
         channels = {channel.rail: channel for channel in find_channels(files)}

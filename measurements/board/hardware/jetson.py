@@ -139,11 +139,11 @@ class JetsonBoard:
         names = [rail.name for rail in self._known_rails()]
         if self._ticks:
             registers = Ina3221Sampler(self._files, self.clock, names)
-            with self._ticks.every(interval_ms, registers.take):
+            with self._ticks.every(interval_ms, registers.take) as registers.spent:
                 yield registers
         else:
             sampler = TegrastatsSampler(names)
-            with self._lines.lines(interval_ms, sampler.feed):
+            with self._lines.lines(interval_ms, sampler.feed) as sampler.spent:
                 yield sampler
 
     def load(self, network: NetworkFeatures, *, batch_size: int, seed: int) -> Load:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from measurements.board.hardware.protocol import Clock
+from measurements.board.hardware.protocol import Clock, CpuSpent
 
 _GRACE_S = 2.0
 """How long a program may take to end after SIGTERM before it is killed."""
@@ -64,20 +64,33 @@ class RealTicks:
     """Rings from a thread of its own; a ring that comes too late is not made up for."""
 
     @contextmanager
-    def every(self, interval_ms: int, ring: Callable[[], None]) -> Iterator[None]:
+    def every(self, interval_ms: int, ring: Callable[[], None]) -> Iterator[CpuSpent]:
         """Raises: SamplingStopped: On leaving the block: `ring` had failed."""
-        is_over, failures = threading.Event(), list[OSError]()
-        thread = threading.Thread(
-            target=_ring_until, args=(is_over, interval_ms / 1000, ring, failures), daemon=True
-        )
+        is_over, failures, spent = threading.Event(), list[OSError](), CpuSpent()
+
+        def work() -> None:
+            with counting(spent):
+                _ring_until(is_over, interval_ms / 1000, ring, failures)
+
+        thread = threading.Thread(target=work, daemon=True)
         thread.start()
         try:
-            yield
+            yield spent
         finally:
             is_over.set()
             thread.join()
         if failures:
             raise SamplingStopped(f"the sensors cannot be read: {failures[0]}") from failures[0]
+
+
+@contextmanager
+def counting(spent: CpuSpent) -> Iterator[None]:
+    """Note in `spent` the time that passes, and what CPU time this thread takes of it."""
+    began_s, cpu_s = time.monotonic(), time.thread_time()
+    try:
+        yield
+    finally:
+        spent.over_s, spent.reader_s = time.monotonic() - began_s, time.thread_time() - cpu_s
 
 
 def _ring_until(
@@ -108,7 +121,7 @@ class ChildTegrastats:
         self._clock = clock
 
     @contextmanager
-    def lines(self, interval_ms: int, feed: Callable[[float, str], None]) -> Iterator[None]:
+    def lines(self, interval_ms: int, feed: Callable[[float, str], None]) -> Iterator[CpuSpent]:
         """Feed whole lines only, from a thread; one that the program never finished is dropped.
 
         Raises:
@@ -116,13 +129,14 @@ class ChildTegrastats:
             SamplingStopped: On leaving the block: the program had ended before.
         """
         with tempfile.TemporaryFile() as complaints, self._start(interval_ms, complaints) as child:
-            reader = threading.Thread(target=self._read, args=(child, feed), daemon=True)
+            spent = CpuSpent()
+            reader = threading.Thread(target=self._read, args=(child, feed, spent), daemon=True)
             reader.start()
             try:
-                yield
+                yield spent
                 died = _has_ended(child)
             finally:
-                _end(child, reader)
+                spent.program_s = _end(child, reader)
             if died:
                 raise SamplingStopped(self._farewell(child.returncode, complaints))
 
@@ -135,11 +149,17 @@ class ChildTegrastats:
             start_new_session=True,
         )
 
-    def _read(self, child: subprocess.Popen[bytes], feed: Callable[[float, str], None]) -> None:
+    def _read(
+        self,
+        child: subprocess.Popen[bytes],
+        feed: Callable[[float, str], None],
+        spent: CpuSpent,
+    ) -> None:
         assert child.stdout is not None
-        for raw in child.stdout:
-            if raw.endswith(b"\n"):
-                feed(self._clock.now(), raw[:-1].decode("utf-8", errors="replace"))
+        with counting(spent):
+            for raw in child.stdout:
+                if raw.endswith(b"\n"):
+                    feed(self._clock.now(), raw[:-1].decode("utf-8", errors="replace"))
 
     def _farewell(self, status: int, complaints: IO[bytes]) -> str:
         complaints.seek(0)
@@ -152,8 +172,8 @@ def _has_ended(child: subprocess.Popen[bytes]) -> bool:
     return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _end(child: subprocess.Popen[bytes], reader: threading.Thread) -> None:
-    """End the child and whatever it started, and nothing else.
+def _end(child: subprocess.Popen[bytes], reader: threading.Thread) -> float:
+    """End the child and whatever it started, and nothing else; what CPU seconds it took.
 
     The reader is done when nobody holds the pipe any more. Until the child is reaped its
     group's number cannot belong to another.
@@ -161,5 +181,7 @@ def _end(child: subprocess.Popen[bytes], reader: threading.Thread) -> None:
     os.killpg(child.pid, signal.SIGTERM)
     reader.join(_GRACE_S)
     os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
     reader.join()
+    return usage.ru_utime + usage.ru_stime

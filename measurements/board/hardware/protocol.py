@@ -40,13 +40,30 @@ class Files(Protocol):
         """Existing paths that match, sorted."""
 
 
+@dataclass(slots=True)
+class CpuSpent:
+    """CPU seconds, user and system, of sampling for `over_s` seconds; told when it has ended.
+
+    What runs elsewhere (the kernel's own threads, a privileged helper) is not in it, so it is
+    the least that sampling took.
+    """
+
+    over_s: float = 0.0
+    reader_s: float = 0.0
+    """Of the thread that reads and parses."""
+    program_s: float | None = None
+    """Of tegrastats itself, by its resource usage; None: no such program ran as a child."""
+
+
 class LineSource(Protocol):
     """Runs `tegrastats` and hands on each line it prints."""
 
     def lines(
         self, interval_ms: int, feed: Callable[[float, str], None]
-    ) -> AbstractContextManager[None]:
+    ) -> AbstractContextManager[CpuSpent | None]:
         """Inside the `with` block, call `feed(t_s, line)` as lines arrive.
+
+        The block gets what holds the CPU time once it is left; None where nobody counts it.
 
         `t_s` is the board's `Clock` at that moment.
 
@@ -61,8 +78,12 @@ class LineSource(Protocol):
 class Ticks(Protocol):
     """Calls something again and again, in the board's own time."""
 
-    def every(self, interval_ms: int, ring: Callable[[], None]) -> AbstractContextManager[None]:
+    def every(
+        self, interval_ms: int, ring: Callable[[], None]
+    ) -> AbstractContextManager[CpuSpent | None]:
         """Inside the `with` block, call `ring()` about each `interval_ms`.
+
+        The block gets what holds the CPU time once it is left; None where nobody counts it.
 
         `ring` may be called from another thread, never from two at once.
 
@@ -93,6 +114,13 @@ class Sampler(Protocol):
 
     samples: list[Sample]
     unknown_tokens: dict[str, int]
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A sampler whose CPU time is counted."""
+
+    spent: CpuSpent | None
 
 
 class PointNotHeld(RuntimeError):

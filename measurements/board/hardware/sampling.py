@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from measurements.board.hardware.protocol import Sample
+from measurements.board.hardware.protocol import CpuSpent, Sample
 from measurements.board.hardware.tegrastats import Line, parse
 
 _DUMMY_ZONES = ("PMIC",)
@@ -25,6 +25,7 @@ class TegrastatsSampler:
     def __init__(self, rails: Sequence[str]) -> None:
         self.samples: list[Sample] = []
         self.unknown_tokens: dict[str, int] = {}
+        self.spent: CpuSpent | None = None
         self._rails = tuple(rails)
 
     def feed(self, t_s: float, line: str) -> None:
