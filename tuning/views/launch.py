@@ -9,12 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
+from measurements.messages import Stopping
 from measurements.models import Network
 from measurements.roles import OPERATOR, role_required
 from tuning import cpu_phase, knobs, launching
 from tuning.estimate import Estimate, preparing_time_s, trial_time
 from tuning.forms import LaunchForm
 from tuning.models import Sweep
+from tuning.models.sweeps import QUANTILES
 
 SEVERAL = (
     "also_on",
@@ -126,4 +128,13 @@ def _estimate(form: LaunchForm) -> Estimate | None:
         requests=requests,
         rate_hz=cleaned.get("rate_hz"),
         batch_sizes=cleaned.get("batch_sizes") or [1],
+        stopping=_stopping(cleaned),
     )
+
+
+def _stopping(cleaned: dict[str, Any]) -> Stopping | None:
+    """The rule that the form asks for; None: the fixed number of requests."""
+    if (percent := cleaned.get("half_width_percent")) is None:
+        return None
+    quantile = QUANTILES.get(cleaned.get("slo_statistic", "")) if cleaned.get("slo_ms") else None
+    return Stopping(half_width_percent=percent, quantile=quantile)
