@@ -84,7 +84,7 @@
 
   function draw(chart, { anew = false } = {}) {
     const text = document.getElementById(chart.dataset.figure)?.textContent;
-    if (!text || (!anew && drawn.get(chart) === text) || !chart.offsetWidth) return;
+    if (!window.Plotly || !text || (!anew && drawn.get(chart) === text) || !chart.offsetWidth) return;
     const isFirst = !drawn.has(chart);
     drawn.set(chart, text);
     const { data, layout } = themed(text);
@@ -118,7 +118,16 @@
       draw(chart);
     }
   });
-  window.polywebCharts = { themed };
+  // Plotly is large: the page does not wait for it, only its charts do.
+  const ready = new Promise((resolve) => {
+    if (window.Plotly) resolve();
+    else document.querySelector("script[data-plotly]")?.addEventListener("load", resolve);
+  });
+  window.polywebCharts = { ready, themed };
   for (const swapped of ["htmx:afterSettle", "htmx:oobAfterSwap", "chart:added"]) document.addEventListener(swapped, refresh);
   refresh();
+  ready.then(() => each((chart) => {
+    seen.unobserve(chart); // What is in sight already would not be told again.
+    seen.observe(chart);
+  }));
 })();

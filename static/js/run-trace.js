@@ -74,6 +74,7 @@
       if (sight) layout.xaxis.range = [...sight];
       shorten(layout);
       if (place.dataset.live) live?.frame(layout);
+      await polywebCharts.ready;
       await Plotly.react(chart, data, layout, CONFIG);
       if (chart.dataset.drawn) return;
       chart.dataset.drawn = "yes";
