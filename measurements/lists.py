@@ -104,7 +104,7 @@ def milli(path: str) -> Combinable:
 def counted(rows: type[Model], by: str) -> Combinable:
     """How many of `rows` point to this one; 0 is known here, not unknown."""
     mine = rows._default_manager.order_by().filter(**{by: OuterRef("pk")}).values(by)
-    return Coalesce(Subquery(mine.annotate(count=Count("pk")).values("count")), 0)
+    return Coalesce(Subquery(mine.annotate(count=Count("*")).values("count")), 0)
 
 
 def _used_tags(model: type[Model]) -> Options:

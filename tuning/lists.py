@@ -17,7 +17,7 @@ from django.db.models import (
 )
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
-from django.db.models.lookups import Exact
+from django.db.models.lookups import Exact, IsNull
 
 from measurements.listing.columns import Column, Kind, Options
 from measurements.listing.tables import Table, register
@@ -52,8 +52,12 @@ def _checked(column: str) -> Combinable:
 
 
 def _standing() -> Combinable:
-    """As `Sweep.standing`, in SQL: a verdict counts while it is about the best point."""
+    """As `Sweep.standing`, in SQL: a verdict counts while it is about the best point.
+
+    What was never verified comes first, so that its best point need not be looked for.
+    """
     return Case(
+        When(Q(IsNull(_checked("trial_id"), True)), then=Value(Sweep.Standing.NOT_YET.value)),
         When(Exact(_checked("trial_id"), _best("trial_id")), then=_checked("verdict")),
         default=Value(Sweep.Standing.NOT_YET.value),
         output_field=CharField(),
@@ -62,7 +66,7 @@ def _standing() -> Combinable:
 
 def _trials(**conditions: object) -> Combinable:
     mine = Trial.objects.order_by().filter(sweep=OuterRef("pk"), **conditions).values("sweep")
-    return Coalesce(Subquery(mine.annotate(count=Count("pk")).values("count")), 0)
+    return Coalesce(Subquery(mine.annotate(count=Count("*")).values("count")), 0)
 
 
 def _board_s() -> Combinable:

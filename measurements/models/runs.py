@@ -188,6 +188,7 @@ class Run(models.Model):
     class Meta:
         ordering = ["-queued_at"]
         indexes = [
+            models.Index(fields=["queued_at"]),
             models.Index(fields=["state", "queued_at"]),
             models.Index(fields=["device", "state"]),
         ]
