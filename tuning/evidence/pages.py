@@ -15,6 +15,7 @@ from django.contrib.staticfiles import finders
 from django.template.loader import render_to_string
 
 from measurements.charts import Chart
+from measurements.units import JOULE
 from tuning import baselines, figures, figures_of_pairs, heat_maps, pairs, results
 from tuning.models import Sweep, Verification
 from tuning.wording import question_of
@@ -54,6 +55,7 @@ def _report(sweep: Sweep, trials: list[results.Result]) -> bytes:
         "charts": list(_charts(sweep, checked)),
         "styles": [Path(name).name for name in ASSETS if name.endswith(".css")],
         "source": settings.PUBLIC_URL,
+        "energy_unit": JOULE,
     }
     page = render_to_string("tuning/evidence/report.html", context)
     return page.replace('href="/', f'href="{settings.PUBLIC_URL}/').encode()
