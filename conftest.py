@@ -13,11 +13,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from polyweb.stack.postgres import FAST, Postgres
 from polyweb.stack.program import Program
 from polyweb.stack.valkey import Valkey
+
+hypothesis.settings.register_profile("polyweb", deadline=None)  # no test asserts a time
+hypothesis.settings.load_profile("polyweb")
 
 HOME = Path(tempfile.mkdtemp(prefix="polyweb-tests-"))
 RUNNING: list[tuple[Program, "subprocess.Popen[bytes]"]] = []
