@@ -121,7 +121,7 @@ def sweep_and_run(tour: Tour) -> None:
         tour.picture(page, tab.lower(), full=True)
     page.get_by_role("tab", name="Trials").click()
     tour.picture(page, "trials")
-    page.locator("#sweep-trials tr.best a").first.click()
+    page.locator("#sweep-trials tr.best a[href^='/runs/']").first.click()
     tour.picture(page, "run", full=True)
     page.get_by_role("link", name="Compare with…").click()
     page.locator("input[name=run][type=checkbox]").first.check()

@@ -157,7 +157,7 @@ def test_the_size_of_the_space_follows_what_is_chosen(page: Page):
 
 def test_the_best_run_is_opened_from_its_sweep(finished: Page):
     finished.get_by_role("tab", name="Trials").click()
-    finished.locator("#sweep-trials tr.best a").first.click()
+    finished.locator("#sweep-trials tr.best a[href^='/runs/']").first.click()
     expect(finished).to_have_url(re.compile(r"/runs/[0-9a-f-]{36}/"))
     expect(finished.get_by_role("main")).to_contain_text("per request")
     expect(finished.locator(".js-plotly-plot").first).to_be_visible()
@@ -200,7 +200,7 @@ def test_a_tegrastats_log_becomes_a_run_with_joules_per_request(page: Page, tmp_
 def test_no_page_breaks_a_rule_of_accessibility(finished: Page, scheme: str):
     sweep = finished.url
     finished.get_by_role("tab", name="Trials").click()
-    run = finished.locator("#sweep-trials tr.best a").first.get_attribute("href")
+    run = finished.locator("#sweep-trials tr.best a[href^='/runs/']").first.get_attribute("href")
     finished.emulate_media(color_scheme=scheme)
     found = {}
     for path in (sweep, run, *PAGES):

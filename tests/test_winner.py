@@ -12,11 +12,19 @@ LONG_MS = 120_000
 STRATEGIES = ("polyweb", "cbo", "random", "grid")
 
 
-def launch(page: Page, *, name: str, trials: int, strategy: str = "random", **slo: str) -> None:
-    page.goto(
-        "/sweeps/new/?gpu_min_hz_how=nth&gpu_max_hz_how=found&cpu_phase="
-    )  # Here a board gains.
-    page.get_by_label("Network").select_option(label="EfficientNet-B4 (380 px)")
+def launch(
+    page: Page,
+    *,
+    name: str,
+    trials: int,
+    strategy: str = "random",
+    network: str = "EfficientNet-B4 (380 px)",
+    batch_sizes: str = "batch_sizes=1&batch_sizes=4",
+    **slo: str,
+) -> None:
+    knobs = "gpu_min_hz_how=nth&gpu_max_hz_how=found"
+    page.goto(f"/sweeps/new/?{knobs}&cpu_phase=&{batch_sizes}")
+    page.get_by_label("Network").select_option(label=network)
     page.get_by_label("Latency limit (SLO), ms").fill(slo.get("slo", "400"))
     page.get_by_label("Strategy").select_option(strategy)
     page.get_by_label("Trials at most").fill(str(trials))
@@ -61,7 +69,8 @@ def test_a_sweep_is_paused_extended_and_forked(page: Page):
 
 
 def test_a_winner_is_verified_applied_and_rolled_back(page: Page, tmp_path):
-    launch(page, name="to verify", trials=8, strategy="polyweb")
+    small = {"network": "EfficientNet-B0 (224 px)", "batch_sizes": "batch_sizes=1"}
+    launch(page, name="to verify", trials=8, strategy="polyweb", **small)  # Here a board gains.
     until_finished(page)
     page.reload()
     page.get_by_role("button", name="Verify", exact=True).click()
