@@ -75,7 +75,7 @@ def test_a_winner_is_verified_applied_and_rolled_back(page: Page, tmp_path):
     page.reload()
     page.get_by_role("button", name="Verify", exact=True).click()
     expect(page.locator("#sweep-standing")).to_have_text("verified", timeout=LONG_MS)
-    expect(page.locator("#sweep-progress .answer")).to_contain_text("saves")
+    expect(page.locator("#sweep-progress .answer")).to_contain_text("Saves")
     expect(page.locator("#sweep-progress .answer")).to_contain_text("SLO met")
     page.goto(page.url.split("#")[0] + "#winner")
     expect(page.locator("#sweep-winner")).to_contain_text("maximum clocks")

@@ -184,7 +184,9 @@
   }
 
   function prepare(root) {
-    for (const place of root.querySelectorAll("[data-trace]:not([data-trace-ready])")) {
+    const unprepared = "[data-trace]:not([data-trace-ready])";
+    const itself = root.matches?.(unprepared) ? [root] : []; // What htmx put in may be the trace itself.
+    for (const place of [...itself, ...root.querySelectorAll(unprepared)]) {
       place.dataset.traceReady = "yes";
       trace(place);
     }
