@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, QuerySet
 
 from tuning import results
 from tuning.forecast import Forecast, forecast
+from tuning.space import Point
 
-from .models import StoredForecast, Sweep
+from .models import StoredForecast, Sweep, TrialRun
 
 SCHEME = 1
 """Goes up when what is stored, or the model behind it, changes."""
@@ -55,10 +56,19 @@ def renew(sweep_id: int) -> bool:
     return True
 
 
+def measured_points(sweep: Sweep) -> set[Point]:
+    """The points that a forecast of the sweep rests on, or will."""
+    return {tuple(values) for values in _known(sweep).values_list("trial__values", flat=True)}
+
+
+def _known(sweep: Sweep) -> QuerySet[TrialRun]:
+    known = results.measured(sweep).filter(latency_ms__gt=0, trial__state="observed")
+    return known.order_by()
+
+
 def _mark(sweep: Sweep) -> tuple[str, int]:
     """What a forecast would rest on, in short; and how many points were measured."""
-    known = results.measured(sweep).filter(latency_ms__gt=0, trial__state="observed").order_by()
-    found = known.aggregate(count=Count("trial", distinct=True), newest=Max("pk"))
+    found = _known(sweep).aggregate(count=Count("trial", distinct=True), newest=Max("pk"))
     return f"{SCHEME}.{sweep.slo_ms}.{found['count']}.{found['newest']}", found["count"]
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 Point = tuple[int, ...]
 
@@ -44,6 +47,12 @@ class Space:
         )
         return cls(tuple(axes), only)
 
+    @classmethod
+    @lru_cache(maxsize=32)
+    def over(cls, axes: tuple[Axis, ...]) -> Space:
+        """The whole grid over `axes`; one object for equal axes, so that it is enumerated once."""
+        return cls(axes)
+
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(axis.name for axis in self.axes)
@@ -60,6 +69,11 @@ class Space:
     def index(self) -> dict[Point, int]:
         """Where each point stands in `points`."""
         return {point: i for i, point in enumerate(self.points)}
+
+    @cached_property
+    def table(self) -> NDArray[np.int64]:
+        """`points` as an array, shape (points, axes)."""
+        return np.array(self.points, dtype=np.int64).reshape(len(self), len(self.axes))
 
     def __len__(self) -> int:
         return len(self.points)

@@ -1,18 +1,20 @@
-"""What if the limit were another: the best points under it, from the model and what was measured.
+"""What if the limit were another: the best points under it, by the model's forecast.
 
-Nothing is run for it. A choice under a limit is the point with the least expected energy
-among those that the model believes to meet the limit with at least the asked probability.
+Nothing is run or fitted for it. A choice under a limit is the point with the least expected
+cost among those that the model believes to meet the limit with at least the asked probability.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tuning.beliefs import Floats
-from tuning.optimizer import Prediction, predict
-from tuning.questions import Goal, Question
+from tuning.forecast import Forecast
+from tuning.questions import Goal
+from tuning.space import Point, Space
 
 MOST = 5
 
@@ -49,78 +51,51 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What is best under the limit `slo_ms`, and the limits worth asking about."""
+class Believed:
+    """The model's forecast of a space, which of its points were measured, and what counts."""
 
-    slo_ms: float
-    limits: Range
-    choices: list[Choice]
+    space: Space
+    forecast: Forecast
+    measured: Collection[Point]
+    goal: Goal = Goal.ENERGY
+
+    @property
+    def limits(self) -> Range:
+        latency_ms = self.forecast.latency_ms
+        return Range(float(latency_ms.min()), float(latency_ms.max()))
+
+    @property
+    def log_cost(self) -> NDArray[np.float64]:
+        """What the goal counts at every point; of a front the least of it is the knee."""
+        if self.goal is Goal.ENERGY:
+            return self.forecast.log_j
+        return self.forecast.log_j + self.forecast.log_ms
 
 
-def answer(question: Question, *, slo_ms: float | None, least_probability: float) -> Answer:
-    """Under `slo_ms`; None: under the question's own limit, or the slowest point expected.
-
-    The model is fitted once where a limit is known, so that a slider can ask at every step.
-
-    Raises:
-        NothingMeasured: No point has been measured yet.
-    """
-    asked_ms = slo_ms or question.slo_ms or limits(question).high_ms
-    asked = replace(question, slo_ms=asked_ms)
-    predicted = predict(asked)
-    return Answer(asked_ms, _range(predicted), _best(asked, predicted, least_probability))
-
-
-def choices(question: Question, *, slo_ms: float, least_probability: float) -> list[Choice]:
-    """The best points under `slo_ms`, the best by the question's goal first, at most MOST.
+def choices(believed: Believed, *, slo_ms: float, least_probability: float) -> list[Choice]:
+    """The best points under `slo_ms`, the best by the goal first, at most MOST.
 
     Args:
         least_probability: How sure the model has to be that a point meets the limit, 0 to 1.
-
-    Raises:
-        NothingMeasured: No point has been measured yet.
     """
-    asked = replace(question, slo_ms=slo_ms)
-    return _best(asked, predict(asked), least_probability)
+    meets = believed.forecast.meets(slo_ms)
+    fit = np.flatnonzero(meets >= least_probability)
+    order = fit[np.argsort(believed.log_cost[fit], kind="stable")][:MOST]
+    return [_choice(believed, int(i), float(meets[i])) for i in order]
 
 
-def _best(asked: Question, predicted: Prediction, least_probability: float) -> list[Choice]:
-    fit = np.flatnonzero(predicted.meets_slo >= least_probability)
-    order = fit[np.argsort(_cost(asked, predicted)[fit], kind="stable")][:MOST]
-    measured = {observation.point for observation in asked.measured}
-    return [_choice(asked, predicted, int(i), measured) for i in order]
-
-
-def _cost(question: Question, predicted: Prediction) -> Floats:
-    """What the goal counts at every point; of a front the least of it is the knee."""
-    if question.goal is Goal.ENERGY:
-        return predicted.energy_j
-    return predicted.energy_j * predicted.latency_ms
-
-
-def limits(question: Question) -> Range:
-    """Between which limits the answer can change.
-
-    Raises:
-        NothingMeasured: No point has been measured yet.
-    """
-    return _range(predict(question))
-
-
-def _range(predicted: Prediction) -> Range:
-    return Range(float(predicted.latency_ms.min()), float(predicted.latency_ms.max()))
-
-
-def _choice(
-    question: Question, predicted: Prediction, i: int, measured: set[tuple[int, ...]]
-) -> Choice:
-    point = question.space.points[i]
+def _choice(believed: Believed, i: int, meets_slo: float) -> Choice:
+    space, found = believed.space, believed.forecast
     return Choice(
-        point=question.space.named(point),
-        energy_j=float(predicted.energy_j[i]),
-        energy_half_width_j=float(predicted.energy_high_j[i] - predicted.energy_low_j[i]) / 2,
-        latency_ms=float(predicted.latency_ms[i]),
-        latency_half_width_ms=float(predicted.latency_high_ms[i] - predicted.latency_low_ms[i]) / 2,
-        meets_slo=float(predicted.meets_slo[i]),
-        is_measured=point in measured,
+        point=space.named(space.points[i]),
+        energy_j=float(found.energy_j[i]),
+        energy_half_width_j=_half(found.energy_ends_j(i)),
+        latency_ms=float(found.latency_ms[i]),
+        latency_half_width_ms=_half(found.latency_ends_ms(i)),
+        meets_slo=meets_slo,
+        is_measured=space.points[i] in believed.measured,
     )
+
+
+def _half(ends: tuple[float, float]) -> float:
+    return (ends[1] - ends[0]) / 2

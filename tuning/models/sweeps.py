@@ -166,7 +166,7 @@ class Sweep(models.Model):
         return self.state in self.OPEN
 
     def space(self) -> Space:
-        return Space(tuple(Axis(axis.name, tuple(axis.values)) for axis in self.axes.all()))
+        return Space.over(tuple(Axis(one.name, tuple(one.values)) for one in self.axes.all()))
 
     @property
     def devices(self) -> list[Device]:
