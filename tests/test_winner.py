@@ -20,15 +20,22 @@ def launch(
     strategy: str = "random",
     network: str = "EfficientNet-B4 (380 px)",
     batch_sizes: str = "batch_sizes=1&batch_sizes=4",
-    **slo: str,
+    goal: str = "energy",
+    serves: str = "",
+    earlier: str = "",
 ) -> None:
+    """Fill in the launch form and press the button; ends on the sweep's page."""
     knobs = "gpu_min_hz_how=nth&gpu_max_hz_how=found"
     page.goto(f"/sweeps/new/?{knobs}&cpu_phase=&{batch_sizes}")
     page.get_by_label("Network").select_option(label=network)
-    page.get_by_label("Latency limit (SLO), ms").fill(slo.get("slo", "400"))
+    page.get_by_label("Latency limit (SLO), ms").fill("400")
+    page.get_by_label("Look for").select_option(goal)
     page.get_by_label("Strategy").select_option(strategy)
     page.get_by_label("Trials at most").fill(str(trials))
     page.get_by_label("Requests per run").fill("200")
+    page.get_by_label("This result will serve").fill(serves)
+    if earlier:
+        page.get_by_role("checkbox", name=earlier).check()
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Launch").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(name)

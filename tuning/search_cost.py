@@ -18,6 +18,7 @@ from measurements.models import Phase, Run
 from .models import CpuTrialRun, Sweep, TrialRun
 
 ACTIVE = ("warm_up", "serve")
+J_PER_WH = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,10 @@ class SearchCost:
     def energy_j(self) -> float | None:
         known = [board.energy_j for board in self.boards if board.energy_j is not None]
         return sum(known) if known else None
+
+    @property
+    def energy_wh(self) -> float | None:
+        return None if self.energy_j is None else self.energy_j / J_PER_WH
 
     @property
     def each_j(self) -> float | None:

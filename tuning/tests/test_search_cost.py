@@ -25,7 +25,7 @@ def test_a_run_draws_its_power_while_it_serves_and_idles_for_the_rest():
     sweep = make_sweep()
     make_run_of(sweep)
     cost = search_cost.of(sweep)
-    assert (cost.energy_j, cost.board_s, cost.runs) == (450.0, 30.0, 1)
+    assert (cost.energy_j, cost.energy_wh, cost.board_s, cost.runs) == (450.0, 0.125, 30.0, 1)
 
 
 def test_without_idle_power_a_run_counts_as_serving_all_the_time():
