@@ -91,6 +91,10 @@ def check_overhead(
         CalibrationRefused: The file cannot be read or aligned, or the runs are no such check.
     """
     runs = compared_runs(session.runs)
+    if data is None and not all(run.is_sampled for run in runs):
+        raise CalibrationRefused(
+            "With the sampler off only an external meter sees the power: choose its file."
+        )
     try:
         powers_w = _rail_powers_w(runs) if data is None else _meter_powers_w(session, runs, data)
         found = overhead(
@@ -120,14 +124,13 @@ def check_overhead(
 
 
 def compared_runs(runs: Sequence[Run]) -> list[Run]:
-    """The latest runs of a session at one network, clock and batch size: those of a check."""
-    last = runs[-1]
-    alike = (last.network_id, last.point, last.batch_size, last.requests_asked)
-    return [
-        run
-        for run in runs
-        if (run.network_id, run.point, run.batch_size, run.requests_asked) == alike
-    ]
+    """The latest runs of a session under one load at one clock: those of a check."""
+    return [run for run in runs if _load(run) == _load(runs[-1])]
+
+
+def _load(run: Run) -> tuple[object, ...]:
+    return (run.network_id, run.point, run.batch_size, run.arrivals, run.rate_hz,
+            run.requests_asked)  # fmt: skip
 
 
 def sampler_cpu(runs: Iterable[Run]) -> CpuCost | None:
@@ -135,14 +138,19 @@ def sampler_cpu(runs: Iterable[Run]) -> CpuCost | None:
     told = [
         (run.sample_interval_ms, run.manifest.get("sampler_cpu"))
         for run in runs
-        if run.state == Run.State.DONE
+        if run.state == Run.State.DONE and run.sample_interval_ms is not None
     ]
     return cpu_cost([(ms, msgspec.convert(cpu, SamplerCpu) if cpu else None) for ms, cpu in told])
 
 
 def is_check(session: BoardSession) -> bool:
-    """Whether the session's last runs compare two sampling intervals."""
-    return len({run.sample_interval_ms for run in compared_runs(session.runs)}) == 2
+    """Whether the session's last runs compare two sampling intervals, or one with none."""
+    return len(compared_ms(session)) == 2
+
+
+def compared_ms(session: BoardSession) -> list[int | None]:
+    """At which intervals the session's last runs sampled, in order of their first run."""
+    return list(dict.fromkeys(run.sample_interval_ms for run in compared_runs(session.runs)))
 
 
 def _rail_powers_w(runs: Sequence[Run]) -> list[float]:

@@ -235,7 +235,7 @@ def _rail_w(run: Run, name: str) -> float | None:
 
 def _few_samples(run: Run) -> Any:
     """About `TRACE_POINTS` of its samples, at the level that its length asks for."""
-    expected = 1e3 * (run.board_s or 0.0) / max(1, run.sample_interval_ms)
+    expected = 1e3 * (run.board_s or 0.0) / max(1, run.sample_interval_ms or 1000)
     samples = PowerSample.objects.filter(run=run)
     level = 0
     while expected > envelope.SHORT and expected / envelope.stretch(level) > TRACE_POINTS / 3:
@@ -346,6 +346,10 @@ def _provenance(side: Side) -> str:
     return str(told or side.run.device.provenance)
 
 
+def _sampled(side: Side) -> str:
+    return str(side.run.sample_interval_ms or "off")
+
+
 def _calibrated(side: Side) -> str:
     return f"of {side.calibration.made_at:%Y-%m-%d}" if side.calibration else "none"
 
@@ -362,7 +366,7 @@ _ASKED: tuple[tuple[str, str, Callable[[Side], str]], ...] = (
     ("Latency limit (SLO)", "", _slo),
     ("Requests asked", "", lambda side: str(side.run.requests_asked)),
     ("Ends by", "", _stopping),
-    ("Sampled every", "ms", lambda side: str(side.run.sample_interval_ms)),
+    ("Sampled every", "ms", _sampled),
     ("Seed", "", lambda side: str(side.run.seed)),
 )
 _MADE_BY: tuple[tuple[str, Callable[[Side], str]], ...] = (
@@ -392,7 +396,7 @@ _LIKE: tuple[tuple[str, Callable[[Side], str]], ...] = (
     ("Batch size", lambda side: str(side.run.batch_size or "not stated")),
     ("Arrivals", _arrivals),
     ("Latency limit", _slo),
-    ("Sampled every (ms)", lambda side: str(side.run.sample_interval_ms)),
+    ("Sampled every (ms)", _sampled),
     ("Sampler", lambda side: _software(side.run).get("sampler", "not stated")),
     ("Load", _manifest("load")),
     ("Calibration", _calibrated),

@@ -169,7 +169,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     arrivals: Arrivals
     requests: int
     warm_up_s: float
-    sample_interval_ms: int
+    sample_interval_ms: int | None
+    """None: nothing is sampled, so that a meter can see what sampling costs. A worker that does
+    not know this refuses the plan."""
     seed: int
     stopping: Stopping | None = None
     """None: exactly `requests` requests (in whole batches)."""

@@ -1,4 +1,4 @@
-"""What sampling costs: power under the same load with a fast and with a slow sampler.
+"""What sampling costs: power under the same load with a fast sampler and a slow one, or none.
 
 The two arms stand in blocks of four (fast, slow, slow, fast, or the other way round), so
 that a drift that is straight over a block cancels. Each block gives one difference; their
@@ -27,18 +27,21 @@ class NotComparable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """Mean power under the load with the sampler at `interval_ms`."""
+    """Mean power under the load with the sampler at `interval_ms`; None: it was off."""
 
-    interval_ms: int
+    interval_ms: int | None
     power_w: float
 
 
 @dataclass(frozen=True, slots=True)
 class Overhead:
-    """Power at `fast_ms` less that at `slow_ms`, in W; half of its 95 % interval."""
+    """Power at `fast_ms` less that at `slow_ms`, in W; half of its 95 % interval.
+
+    `slow_ms` is None where the other arm sampled nothing: then this is all that sampling costs.
+    """
 
     fast_ms: int
-    slow_ms: int
+    slow_ms: int | None
     extra_w: float
     half_width_w: float
     slow_w: float
@@ -91,7 +94,7 @@ def cpu_cost(counted: Sequence[tuple[int, SamplerCpu | None]]) -> CpuCost | None
 
 
 def overhead(arms: Sequence[Arm]) -> Overhead:
-    """What the faster sampler costs beyond the slower one.
+    """What the faster sampler costs beyond the slower one, or beyond none.
 
     Args:
         arms: In order of time; a last block that is not whole is left out.
@@ -99,12 +102,7 @@ def overhead(arms: Sequence[Arm]) -> Overhead:
     Raises:
         NotComparable: There are not two intervals, or too few blocks with two of each.
     """
-    intervals = sorted({arm.interval_ms for arm in arms})
-    if len(intervals) != 2:
-        raise NotComparable(
-            f"The runs sample at {len(intervals)} different intervals; a check compares two."
-        )
-    fast_ms, slow_ms = intervals
+    fast_ms, slow_ms = _compared({arm.interval_ms for arm in arms})
     blocks = [arms[start : start + BLOCK] for start in range(0, len(arms) - BLOCK + 1, BLOCK)]
     differences = [_difference(block, fast_ms) for block in blocks]
     if len(differences) < FEWEST_BLOCKS:
@@ -123,13 +121,23 @@ def overhead(arms: Sequence[Arm]) -> Overhead:
     )
 
 
+def _compared(intervals_ms: set[int | None]) -> tuple[int, int | None]:
+    """The fast and the slow interval; off is the slowest of all."""
+    sampled = sorted(ms for ms in intervals_ms if ms is not None)
+    if len(intervals_ms) != 2 or not sampled:
+        raise NotComparable(
+            f"The runs sample at {len(intervals_ms)} different intervals; a check compares two."
+        )
+    return sampled[0], None if None in intervals_ms else sampled[1]
+
+
 def _difference(block: Sequence[Arm], fast_ms: int) -> float:
     fast_w = [arm.power_w for arm in block if arm.interval_ms == fast_ms]
     slow_w = [arm.power_w for arm in block if arm.interval_ms != fast_ms]
     pattern = [arm.interval_ms == fast_ms for arm in block]
     if len(fast_w) != 2 or pattern != pattern[::-1]:
         raise NotComparable(
-            "The runs do not alternate as fast, slow, slow, fast: a run is missing or invalid. "
-            "Queue the check again."
+            "The runs do not stand as fast, slow, slow, fast or mirrored: one is missing or "
+            "invalid. Queue the check again."
         )
     return float(np.mean(fast_w) - np.mean(slow_w))

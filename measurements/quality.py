@@ -26,12 +26,16 @@ PERIOD_EXCESS_MS = 10
 GAP_PERIODS = 5
 LONGEST_GAP_S = 1.0
 IDLE_PERCENT, LOADED_PERCENT = 10, 50
+NOT_SAMPLED = (
+    "Not sampled, by plan: this run shows a meter what sampling costs. It has no energy, and "
+    "enters no figure and no search."
+)
 
 
 def findings(record: Record) -> list[Finding]:
     """Everything that is wrong with `record`, at most one finding for each code."""
-    checks = (_faults, _requests, _clocks_held, _clocks_measured, _rails, _times, _coverage,
-              _stuck, conditions.steady,
+    checks = (_faults, _requests, _clocks_held, _clocks_measured, _sampled, _rails, _times,
+              _coverage, _stuck, conditions.steady,
               conditions.temperature, _restored)  # fmt: skip
     return _merged(finding for check in checks for finding in check(record))
 
@@ -109,8 +113,15 @@ def _clocks_measured(record: Record) -> Iterator[Finding]:
         )
 
 
+def _sampled(record: Record) -> Iterator[Finding]:
+    if record.plan.sample_interval_ms is None:
+        yield Finding("note", "not-sampled", NOT_SAMPLED)
+
+
 def _rails(record: Record) -> Iterator[Finding]:
     totals = [(i, rail.name) for i, rail in enumerate(record.board.rails) if rail.in_total]
+    if record.plan.sample_interval_ms is None:
+        return
     if gives_latency_only(record.board):
         why = " ".join(record.board.problems) or "Nothing here measures power."
         yield Finding("note", "latency-only", f"This run has no energy. {why}")
@@ -140,7 +151,8 @@ def _times(record: Record) -> Iterator[Finding]:
 def _coverage(record: Record) -> Iterator[Finding]:
     """Enough samples, all over the window, without a hole."""
     window, t_s = _window(record), np.asarray(record.samples.t_us, dtype=float) / 1e6
-    if window is None:
+    interval_ms = record.plan.sample_interval_ms
+    if window is None or interval_ms is None:
         return
     if not len(t_s) or t_s[0] > window.start_s or t_s[-1] < window.end_s:
         yield Finding(
@@ -159,7 +171,7 @@ def _coverage(record: Record) -> Iterator[Finding]:
         )
     first, last = np.searchsorted(t_s, window, side="right") - [1, 0]
     gap_s = float(np.diff(t_s[first : last + 1]).max(initial=0))
-    if gap_s > longest_gap_s(record.plan.sample_interval_ms):
+    if gap_s > longest_gap_s(interval_ms):
         yield Finding("invalid", "gap", f"The sampler was silent for {gap_s:.2f} s.")
 
 

@@ -33,6 +33,8 @@ def check(record: Record) -> None:
         Malformed: Columns of unequal length, a NaN, a time before the start, …
     """
     _samples(record.samples, rails=len(record.board.rails))
+    if record.plan.sample_interval_ms is None and record.samples.t_us:
+        raise Malformed("the plan asked for no samples, but there are some")
     _requests(record.requests)
     _phases(record.phases)
     _within("board_s", [record.board_s], 0, LONGEST_RUN_S)

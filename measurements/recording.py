@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from measurements import conditions, energy, envelope, quality, statistics
-from measurements.messages import OperatingPoint, Plan, Record, Samples, encode
+from measurements.messages import OperatingPoint, Plan, Record, Requests, Samples, encode
 from measurements.models import Phase, PowerSample, RequestLog, Run, Verdict
 from measurements.models.rail_maps import counted
 from measurements.models.runs import POINT_FIELDS
@@ -126,6 +126,7 @@ def _comparable(plan: Plan) -> dict[str, Any]:
         "stopping": plan.stopping,
         "seed": plan.seed,
         "work": plan.work,
+        "sampling at all": plan.sample_interval_ms is not None,
     }
 
 
@@ -162,6 +163,10 @@ def _measure(run: Run, record: Record, *, is_invalid: bool) -> list[quality.Find
     run.requests_served = len(record.requests.end_s)
     latency_ms = 1e3 * (np.array(record.requests.end_s) - np.array(record.requests.arrival_s))
     _set_latency(run, latency_ms, energy.batch_of(record.requests))
+    with suppress(energy.EnergyUnknown):
+        _set_window(run, record.requests)
+    if record.plan.sample_interval_ms is None:
+        return []
     try:
         _set_busy(run, record)
         if record.plan.arrivals.kind != "back_to_back":
@@ -182,11 +187,14 @@ _WHY_NO_INTERVAL = (
 )
 
 
+def _set_window(run: Run, requests: Requests) -> None:
+    """When inference ran, which is known without any sample."""
+    run.window_start_s, run.window_end_s = energy.busy_window(requests)
+    run.inference_s = energy.union_length_s(requests.inference_start_s, requests.end_s)
+
+
 def _set_busy(run: Run, record: Record) -> None:
     busy = energy.busy(record)
-    run.window_start_s, run.window_end_s = busy.window
-    requests = record.requests
-    run.inference_s = energy.union_length_s(requests.inference_start_s, requests.end_s)
     run.mean_power_w = busy.mean_power_w
     run.busy_energy_j, run.busy_half_width_j = busy.energy_j, busy.half_width_j
     run.rail_busy_energy_j = list(busy.rails_j)

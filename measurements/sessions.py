@@ -9,11 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import Q
 
 from measurements.models import Device, Network, PowerSample, Run
 from measurements.models.calibrations import run_time
@@ -23,14 +25,18 @@ LONGEST_PAUSE_S = 3600.0
 """A longer pause between two runs begins a new session."""
 MOST_RUNS = 400
 FAST_MS, SLOW_MS = 50, 1000
-ABBA = (FAST_MS, SLOW_MS, SLOW_MS, FAST_MS)
+OFF = None
+"""The interval of a run that samples nothing."""
 CALIBRATION_ROUNDS = 3
 OVERHEAD_BLOCKS = 6
+MARK_REQUESTS, MARK_RATE_HZ = 40, 2.0
+CHECK_WARM_UP_S = 10.0
+"""In both arms of a check: an arm without samples cannot wait until its power is steady."""
 
 
 @dataclass(frozen=True, slots=True)
 class BoardSession:
-    """Done runs of one device in order of time."""
+    """Done runs of one device in order of time; at least one tells its power."""
 
     runs: tuple[Run, ...]
 
@@ -60,9 +66,8 @@ class BoardSession:
 
 def sessions(device: Device) -> list[BoardSession]:
     """The device's sessions among its latest runs, the newest first."""
-    runs = device.runs.done().filter(
-        clock_zero_s__isnull=False, board_s__isnull=False, mean_power_w__isnull=False
-    )
+    tells = Q(mean_power_w__isnull=False) | Q(sample_interval_ms=OFF)
+    runs = device.runs.done().filter(tells, clock_zero_s__isnull=False, board_s__isnull=False)
     latest = runs.defer("manifest").annotate(taken_at=run_time()).order_by("-taken_at")[:MOST_RUNS]
     found: list[list[Run]] = []
     for run in reversed(latest):
@@ -70,7 +75,7 @@ def sessions(device: Device) -> list[BoardSession]:
             found[-1].append(run)
         else:
             found.append([run])
-    return [BoardSession(tuple(group)) for group in reversed(found)]
+    return [BoardSession(tuple(group)) for group in reversed(found) if _tells_power(group)]
 
 
 def traces(runs: Iterable[Run]) -> list[Trace]:
@@ -100,17 +105,54 @@ def queue_calibration(
 
 
 def queue_overhead_check(
-    device: Device, network: Network, *, requests: int, by: AbstractBaseUser | None
+    device: Device,
+    network: Network,
+    *,
+    requests: int,
+    by: AbstractBaseUser | None,
+    against_ms: int | None = SLOW_MS,
 ) -> list[Run]:
-    """The same load again and again, the sampler fast, slow, slow, fast, in blocks."""
-    intervals_ms = ABBA * OVERHEAD_BLOCKS
-    highest_hz = max(device.gpu_hz, default=None)
-    rows = [
-        _row(device, network, requests, by, f"sampler check {n} of {len(intervals_ms)}, {ms} ms",
-             gpu_hz=highest_hz, interval_ms=ms)
-        for n, ms in enumerate(intervals_ms, start=1)
+    """The same load again and again, in blocks of four: fast, slow, slow, fast, then mirrored.
+
+    What a board does at the start of a block (it may have rested) so falls on either arm.
+
+    Args:
+        against_ms: The slow arm's interval; OFF: it samples nothing, and only an external
+            meter sees it. Then marks stand between: sampled runs of little load, without
+            which runs alike would fit the meter's series at several lags.
+    """
+    blocks = [_block(against_ms, is_mirrored=n % 2 == 1) for n in range(OVERHEAD_BLOCKS)]
+    arms = [
+        _row(device, network, requests, by, f"sampler check {n}, {in_words(ms)}",
+             gpu_hz=max(device.gpu_hz, default=None), interval_ms=ms, warm_up_s=CHECK_WARM_UP_S)
+        for n, ms in enumerate(chain(*blocks), start=1)
     ]  # fmt: skip
-    return _queued(rows)
+    if against_ms is not OFF:
+        return _queued(arms)
+    marks = [_mark(device, network, by) for _ in range(2)]
+    half = len(arms) // 2
+    return _queued([marks[0], *arms[:half], marks[1], *arms[half:]])
+
+
+def _block(against_ms: int | None, *, is_mirrored: bool) -> tuple[int | None, ...]:
+    first, second = (against_ms, FAST_MS) if is_mirrored else (FAST_MS, against_ms)
+    return first, second, second, first
+
+
+def _mark(device: Device, network: Network, by: AbstractBaseUser | None) -> Run:
+    """A run whose power stands out from that of back-to-back ones: mostly idle."""
+    row = _row(device, network, MARK_REQUESTS, by, "sampler check, mark for the meter",
+               gpu_hz=max(device.gpu_hz, default=None))  # fmt: skip
+    row.arrivals, row.rate_hz = Run.ArrivalsKind.UNIFORM, MARK_RATE_HZ
+    return row
+
+
+def in_words(interval_ms: int | None) -> str:
+    return "off" if interval_ms is OFF else f"{interval_ms} ms"
+
+
+def _tells_power(runs: Iterable[Run]) -> bool:
+    return any(run.mean_power_w is not None for run in runs)
 
 
 def _row(
@@ -121,7 +163,8 @@ def _row(
     title: str,
     *,
     gpu_hz: int | None,
-    interval_ms: int = FAST_MS,
+    interval_ms: int | None = FAST_MS,
+    warm_up_s: float = 2.5,
 ) -> Run:
     return Run(
         device=device,
@@ -133,6 +176,7 @@ def _row(
         batch_size=network.only_batch_size or 1,
         requests_asked=requests,
         sample_interval_ms=interval_ms,
+        warm_up_s=warm_up_s,
     )
 
 

@@ -127,6 +127,7 @@ def _measured_request_s(
     runs = (
         Run.objects.done()
         .of_requests()
+        .sampled()
         .filter(
             device=device,
             network=network,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
@@ -134,6 +134,14 @@ def _sampler_cpu(sampler: Sampler | None, info: BoardInfo) -> SamplerCpu | None:
 
 
 @dataclass(slots=True)
+class _Off:
+    """Stands for the sampler where nothing is sampled."""
+
+    samples: list[Sample] = field(default_factory=list)
+    unknown_tokens: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class _Trial:
     """What has come of a trial so far."""
 
@@ -178,7 +186,7 @@ class _Trial:
         self._check_cancelled()
         self.zero_s = board.clock.now()
         with spoiling("sampler-not-started", OSError):
-            self.sampler = stack.enter_context(board.sampling(plan.sample_interval_ms))
+            self.sampler = stack.enter_context(self._sampling())
         self._phases(load, self.sampler)
 
     def _load(self) -> Load:
@@ -189,10 +197,15 @@ class _Trial:
         with spoiling("no-preprocessing", NoPreprocessing):
             return preprocessing_of(load)
 
+    def _sampling(self) -> AbstractContextManager[Sampler]:
+        """The board's sampler, or none at all where the plan says so."""
+        interval_ms = self.plan.sample_interval_ms
+        return nullcontext(_Off()) if interval_ms is None else self.board.sampling(interval_ms)
+
     def _phases(self, load: Load, sampler: Sampler) -> None:
         self.samples, self.unknown_tokens = sampler.samples, sampler.unknown_tokens
         self._wait("settle", SETTLE_S)
-        if not self.samples:
+        if not self.samples and self.plan.sample_interval_ms is not None:
             raise Spoilt("no-samples", f"The sampler gave nothing in the first {SETTLE_S} s.")
         if self.plan.gate is not None:
             self._pass_gate(load, self.plan.gate)
@@ -324,7 +337,7 @@ class _Trial:
             raise Cancelled(self.plan.run_id)
 
     def _check_sampler(self) -> None:
-        allowed_s = max(SILENCE_S, 20 * self.plan.sample_interval_ms / 1000)
+        allowed_s = max(SILENCE_S, 20 * (self.plan.sample_interval_ms or 0) / 1000)
         if self.samples and (silent_s := self.board.clock.now() - self.samples[-1].t_s) > allowed_s:
             raise Spoilt("sampler-stopped", f"The sampler said nothing for {silent_s:.1f} s.")
 

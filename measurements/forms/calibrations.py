@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.auth.models import AbstractUser
@@ -13,13 +13,17 @@ from measurements.calibrating import (
     VALID_DAYS,
     CalibrationRefused,
     check_overhead,
+    compared_ms,
     is_check,
     make_calibration,
 )
 from measurements.meter_csv import MOST_BYTES
 from measurements.models import Calibration, Device, Network, OverheadCheck, Run
 from measurements.sessions import (
+    OFF,
+    SLOW_MS,
     BoardSession,
+    in_words,
     queue_calibration,
     queue_overhead_check,
     sessions,
@@ -53,10 +57,13 @@ class _SessionForm(forms.Form):
         super().__init__(*args, **kwargs)
         found = [session for session in sessions(device) if self.fits(session)][:SHOWN_SESSIONS]
         self.sessions = {session.key: session for session in found}
-        self.fields["session"].choices = [(s.key, _told(s)) for s in found]
+        self.fields["session"].choices = [(s.key, self.told(s)) for s in found]
 
     def fits(self, session: BoardSession) -> bool:
         return True
+
+    def told(self, session: BoardSession) -> str:
+        return _told(session)
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
@@ -102,10 +109,17 @@ class OverheadForm(_SessionForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["file"].required = self.fields["meter"].required = False
-        self.fields["file"].help_text += " Empty: compare what the board's own rails showed."
+        self.fields["file"].help_text += (
+            " Needed where the sampler was off. Else it may be left empty: the board's own rails "
+            "are compared."
+        )
 
     def fits(self, session: BoardSession) -> bool:
         return is_check(session)
+
+    def told(self, session: BoardSession) -> str:
+        arms = " against ".join(in_words(ms) for ms in compared_ms(session))
+        return f"{_told(session)}, sampler {arms}"
 
     def store(self, by: AbstractUser) -> OverheadCheck | None:
         """The stored check; None, with the reason among the errors, if it was refused."""
@@ -126,7 +140,7 @@ class OverheadForm(_SessionForm):
 class QueueForm(forms.Form):
     """Queues the runs of a calibration session or of a sampler check."""
 
-    KINDS = {"calibration": queue_calibration, "overhead": queue_overhead_check}
+    KINDS: ClassVar = {"calibration": queue_calibration, "overhead": queue_overhead_check}
     kind = forms.ChoiceField(choices=[(kind, kind) for kind in KINDS], widget=forms.HiddenInput)
     network = forms.ModelChoiceField(Network.objects.order_by("name"), empty_label=None)
     requests = forms.IntegerField(
@@ -144,8 +158,29 @@ class QueueForm(forms.Form):
     def queue(self, device: Device, *, by: AbstractUser) -> list[Run]:
         cleaned = self.cleaned_data
         return self.KINDS[cleaned["kind"]](
-            device, cleaned["network"], requests=cleaned["requests"], by=by
+            device, cleaned["network"], requests=cleaned["requests"], by=by, **self.particulars()
         )
+
+    def particulars(self) -> dict[str, Any]:
+        return {}
+
+
+class CheckQueueForm(QueueForm):
+    """Queues the runs of a sampler check, against a sampler that is off or slow."""
+
+    AGAINST = {"off": OFF, "slow": SLOW_MS}
+    against = forms.ChoiceField(
+        label="Compare 50 ms with",
+        choices=[
+            ("off", "sampler off: all that sampling costs; needs an external meter"),
+            ("slow", "one sample a second: a lower bound; a meter or the board's own rails"),
+        ],
+        widget=forms.RadioSelect,
+        initial="off",
+    )
+
+    def particulars(self) -> dict[str, Any]:
+        return {"against_ms": self.AGAINST[self.cleaned_data["against"]]}
 
 
 def _told(session: BoardSession) -> str:

@@ -231,6 +231,8 @@ def _at_rate(run: Run, line: Line) -> Calibrated | None:
 
 
 def _why_not(run: Run) -> str:
+    if not run.is_sampled:
+        return "It was not sampled, by plan."
     if run.device_id is None:
         return "A log tells no device, so no calibration holds for it."
     if not run.mean_power_w:

@@ -9,7 +9,7 @@ from .runs import Run
 
 
 class OverheadCheck(models.Model):
-    """What sampling costs on a device: the same load with a fast and with a slow sampler."""
+    """What sampling costs on a device: one load under a fast sampler and a slow one, or none."""
 
     class Reference(models.TextChoices):
         METER = "meter", "external meter"
@@ -26,7 +26,7 @@ class OverheadCheck(models.Model):
     file_name = models.CharField(max_length=200, blank=True)
     file_sha256 = models.CharField(max_length=64, blank=True)
     fast_ms = models.PositiveIntegerField()
-    slow_ms = models.PositiveIntegerField()
+    slow_ms = models.PositiveIntegerField(null=True, help_text="NULL: nothing was sampled")
     extra_w = models.FloatField(help_text="Power at the fast interval less that at the slow one")
     extra_half_width_w = models.FloatField()
     slow_w = models.FloatField(help_text="Mean power at the slow interval")
@@ -36,9 +36,14 @@ class OverheadCheck(models.Model):
         ordering = ["-made_at"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(fast_ms__lt=F("slow_ms")) & Q(extra_half_width_w__gte=0),
+                condition=(Q(slow_ms__isnull=True) | Q(fast_ms__lt=F("slow_ms")))
+                & Q(extra_half_width_w__gte=0),
                 name="overhead_compares_fast_with_slow",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(slow_ms__isnull=False) | Q(reference="meter"),
+                name="only_a_meter_sees_the_sampler_off",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -46,6 +46,10 @@ class RunQuerySet(models.QuerySet["Run"]):
         """Runs of whole requests: preprocessing alone is no inference."""
         return self.filter(work=Run.Work.REQUEST)
 
+    def sampled(self) -> RunQuerySet:
+        """All but those that sampled nothing by plan, which enter no figure and no search."""
+        return self.filter(sample_interval_ms__isnull=False)
+
     def lost(self) -> RunQuerySet:
         """Running runs whose board fell silent."""
         return self.filter(state=Run.State.RUNNING, heard_at__lt=timezone.now() - LEASE)
@@ -132,7 +136,9 @@ class Run(models.Model):
     slo_quantile = models.FloatField(null=True, help_text="Must exist before the run may end")
     gate_reference_c = models.FloatField(null=True, help_text="NULL: it makes the reference")
     warm_up_s = models.FloatField(default=2.5)
-    sample_interval_ms = models.PositiveIntegerField(default=50)
+    sample_interval_ms = models.PositiveIntegerField(
+        null=True, default=50, help_text="NULL: nothing is sampled"
+    )
     seed = models.BigIntegerField(default=0)
 
     # Where it stands.
@@ -226,6 +232,17 @@ class Run(models.Model):
                 condition=Q(work="request") | Q(arrivals="back_to_back", batch_size=1),
                 name="preprocessing_is_measured_one_by_one",
             ),
+            models.CheckConstraint(
+                condition=Q(sample_interval_ms__isnull=False)
+                | Q(
+                    half_width_percent__isnull=True,
+                    mean_power_w__isnull=True,
+                    idle_power_w__isnull=True,
+                    busy_energy_j__isnull=True,
+                    at_rate_energy_j__isnull=True,
+                ),
+                name="unsampled_run_has_no_energy",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -256,11 +273,21 @@ class Run(models.Model):
             sample_interval_ms=self.sample_interval_ms,
             seed=self.seed,
             stopping=self._stopping(),
-            gate=Gate(reference_c=self.gate_reference_c),
-            longest_warm_up_s=LONGEST_WARM_UP_S,
+            gate=Gate(reference_c=self.gate_reference_c) if self.is_sampled else None,
+            longest_warm_up_s=LONGEST_WARM_UP_S if self.is_sampled else None,
             work=self.work,
-            version=OLDEST_VERSION if self.work == self.Work.REQUEST else VERSION,
+            version=OLDEST_VERSION if self._is_plain else VERSION,
         )
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether its power is read at all; if not, it has no energy, by plan."""
+        return self.sample_interval_ms is not None
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether a worker of the version before understands its plan."""
+        return self.work == self.Work.REQUEST and self.is_sampled
 
     def _stopping(self) -> Stopping | None:
         if self.half_width_percent is None:

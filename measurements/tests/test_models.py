@@ -5,9 +5,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from measurements.messages import OLDEST_VERSION, VERSION
-from measurements.models import Network, Run
+from measurements.models import Network, OverheadCheck, Run
 
-from .rows import make_done_run, make_network, make_run
+from .rows import make_device, make_done_run, make_network, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -23,6 +23,9 @@ pytestmark = pytest.mark.django_db
         {"rate_hz": 3.0},
         {"gpu_min_hz": 2, "gpu_max_hz": 1},
         {"state": "done"},
+        {"sample_interval_ms": None, "busy_energy_j": 0.4},
+        {"sample_interval_ms": None, "mean_power_w": 10.0},
+        {"sample_interval_ms": None, "half_width_percent": 1.0},
         {"work": "preprocessing", "batch_size": 4},
         {"work": "preprocessing", "arrivals": "uniform", "rate_hz": 5.0},
     ],
@@ -71,3 +74,16 @@ def test_an_older_board_gets_every_plan_that_it_understands():
     assert make_run().plan().version == OLDEST_VERSION
     alone = make_run(work=Run.Work.PREPROCESSING).plan()
     assert (alone.work, alone.version) == ("preprocessing", VERSION)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"slow_ms": None, "reference": "rails"},
+        {"slow_ms": 50, "reference": "meter"},
+    ],
+)
+def test_the_database_refuses_a_sampler_check_that_compares_nothing(nonsense: dict):
+    values = {"fast_ms": 50, "extra_w": 0.1, "extra_half_width_w": 0.1, "slow_w": 9, "blocks": 6}
+    with pytest.raises(IntegrityError), transaction.atomic():
+        OverheadCheck.objects.create(device=make_device(), **values, **nonsense)

@@ -34,8 +34,9 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     ("given", "says"),
     [
         ([Arm(50, 1.0)] * 12, "1 different intervals"),
+        ([Arm(None, 1.0)] * 12, "1 different intervals"),
         (arms(0.3, blocks=2), "at least 3"),
-        (arms(0.3)[1:], "do not alternate"),
+        (arms(0.3)[1:], "one is missing or invalid"),
     ],
 )
 def test_runs_that_are_no_check_are_refused(given, says):
@@ -58,3 +59,11 @@ def test_without_a_child_of_its_own_only_the_reader_counts():
     found = cpu_cost([(50, alone), (50, SamplerCpu(over_s=10, reader_s=1, program_s=1))])
     assert (found.runs, found.program, found.share) == (1, None, pytest.approx(0.01))
     assert cpu_cost([(50, None)]) is None
+
+
+def test_a_sampler_that_is_off_is_the_slow_arm():
+    found = overhead(
+        [Arm(None if arm.interval_ms == 1000 else 50, arm.power_w) for arm in arms(0.3)]
+    )
+    assert found.extra_w == pytest.approx(0.3)
+    assert (found.fast_ms, found.slow_ms) == (50, None)

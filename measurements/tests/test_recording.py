@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from measurements import recording
-from measurements.messages import Fault, OperatingPoint, Rail, SamplerCpu
+from measurements.messages import VERSION, Fault, OperatingPoint, Rail, SamplerCpu
 from measurements.models import PowerSample, RailMap, RequestLog, Run, Verdict
 from measurements.tests.records import (
     make_board,
@@ -44,6 +44,35 @@ def test_a_record_becomes_energy_latency_and_samples():
     assert run.samples.get(t_us=100_000).total_w == 10.0
     assert len(run.request_log.end_s) == 100
     assert list(run.phases.values_list("name", flat=True)) == ["settle", "warm_up", "serve", "tail"]
+
+
+def test_a_run_whose_plan_turned_the_sampler_off_keeps_its_requests_and_has_no_energy():
+    run = claimed_run(sample_interval_ms=None)
+    plan = run.plan()
+    assert (plan.gate, plan.longest_warm_up_s, plan.version) == (None, None, VERSION)
+    record = make_record(run, samples=make_samples(seconds=-1))
+    assert recording.store(run, record)
+    assert run.state == Run.State.DONE
+    assert (run.busy_energy_j, run.mean_power_w, run.idle_power_w) == (None, None, None)
+    assert (run.window_start_s, run.window_end_s) == pytest.approx((5.02, 15.0))
+    assert run.latency_p95_ms == pytest.approx(100)
+    told = run.verdicts.get()
+    assert (told.code, told.severity) == ("not-sampled", "note")
+    assert "Not sampled, by plan" in told.text
+    assert run not in Run.objects.done().sampled()
+
+
+def test_samples_that_the_plan_did_not_ask_for_are_refused():
+    run = claimed_run(sample_interval_ms=None)
+    with pytest.raises(recording.RecordRefused, match="asked for no samples"):
+        recording.store(run, make_record(run))
+
+
+def test_a_board_that_samples_against_the_plan_is_refused():
+    run = claimed_run(sample_interval_ms=None)
+    sampled = msgspec.structs.replace(run.plan(), sample_interval_ms=50)
+    with pytest.raises(recording.RecordRefused, match="sampling at all"):
+        recording.store(run, make_record(plan=sampled))
 
 
 def test_the_interval_of_a_constant_power_is_its_quantisation():

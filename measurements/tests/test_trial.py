@@ -97,6 +97,18 @@ def test_samples_cover_everything_and_count_from_the_start_of_sampling():
     assert record.samples.t_us == sorted(record.samples.t_us)
 
 
+def test_with_the_sampler_off_the_requests_are_served_and_timed_as_ever():
+    cannot_sample = BenchBoard(tegrastats_missing=True)
+    record = _run(cannot_sample, _plan(sample_interval_ms=None))
+    assert record.samples.t_us == [] and record.faults == [] and record.sampler_cpu is None
+    assert [phase.name for phase in record.phases] == ["settle", "warm_up", "serve", "tail"]
+    assert record.requests == _run(BenchBoard()).requests
+    check(record)
+    assert [(found.severity, found.code) for found in quality.findings(record)] == [
+        ("note", "not-sampled")
+    ]
+
+
 def test_the_requests_are_rounded_up_to_whole_batches():
     record = _run(BenchBoard(), _plan(batch_size=16, requests=100))
     assert len(record.requests.end_s) == 112

@@ -13,12 +13,18 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from measurements import calibration_figures
 from measurements.calibration_figures import Pairs
-from measurements.forms.calibrations import CalibrationForm, OverheadForm, QueueForm
+from measurements.forms.calibrations import (
+    CalibrationForm,
+    CheckQueueForm,
+    OverheadForm,
+    QueueForm,
+)
 from measurements.models import Calibration, Device
 from measurements.roles import OPERATOR, role_required
 from measurements.tasks import dispatch
 
 SHOWN = 20
+QUEUES = {"calibration": QueueForm, "overhead": CheckQueueForm}
 
 
 @require_GET
@@ -71,7 +77,8 @@ def overhead_new(request: HttpRequest, name: str) -> HttpResponse:
 def calibration_queue(request: HttpRequest, name: str) -> HttpResponse:
     """Queue a session's runs; the page it came from says what the meter has to do."""
     device = get_object_or_404(Device, name=name, registered_at__isnull=False)
-    form = QueueForm(request.POST)
+    kind = "overhead" if request.POST.get("kind") == "overhead" else "calibration"
+    form = QUEUES[kind](request.POST)
     if form.is_valid():
         runs = form.queue(device, by=request.user)
         dispatch.delay_on_commit(device.pk)
@@ -79,8 +86,7 @@ def calibration_queue(request: HttpRequest, name: str) -> HttpResponse:
                          "minute after the last one.")  # fmt: skip
     else:
         messages.error(request, "Nothing was queued: choose a network and 50 to 20,000 requests.")
-    return redirect("calibration_new" if request.POST.get("kind") != "overhead" else "overhead_new",
-                    name=name)  # fmt: skip
+    return redirect(f"{kind}_new", name=name)
 
 
 @role_required(OPERATOR)
@@ -111,7 +117,7 @@ def of_device(device: Device) -> dict[str, Any]:
 def _form_page(
     request: HttpRequest, template: str, device: Device, form: CalibrationForm | OverheadForm
 ) -> HttpResponse:
-    kind = "overhead" if template == "overhead_new" else "calibration"
-    context = {"device": device, "form": form, "queue": QueueForm(initial={"kind": kind})}
+    kind = template.removesuffix("_new")
+    context = {"device": device, "form": form, "queue": QUEUES[kind](initial={"kind": kind})}
     status = 422 if request.method == "POST" else 200
     return render(request, f"measurements/{template}.html", context, status=status)

@@ -157,7 +157,7 @@ def _csv(context: dict[str, Any]) -> HttpResponse:
 
 def _suggested(chosen: list[Run]) -> list[Run]:
     """The newest runs that one may want beside the chosen ones: of the same network."""
-    runs = Run.objects.done().select_related("device", "network").defer("manifest")
+    runs = Run.objects.done().sampled().select_related("device", "network").defer("manifest")
     others = runs.exclude(pk__in=[run.pk for run in chosen])
     if chosen and chosen[0].network_id:
         others = others.filter(network=chosen[0].network_id)

@@ -42,7 +42,7 @@ def run_detail(request: HttpRequest, run_id: str) -> HttpResponse:
         "shows_outside": request.GET.get("energy") == "calibrated",
         "not_attributed": _not_attributed(run, rails),
         **_verdicts(run),
-        "no_busy": "A log does not say when inferences ran." if is_log else "See the verdicts.",
+        "no_busy": _no_busy(run),
         "no_at_rate": "See the verdicts." if is_log or run.rate_hz else NO_RATE,
         "link": link,
         "comparison": _comparison(run),
@@ -53,6 +53,12 @@ def run_detail(request: HttpRequest, run_id: str) -> HttpResponse:
         **_neighbours(link),
     }
     return render(request, "measurements/run_detail.html", context)
+
+
+def _no_busy(run: Run) -> str:
+    if run.origin == Run.Origin.IMPORTED_LOG:
+        return "A log does not say when inferences ran."
+    return "See the verdicts." if run.is_sampled else "Not sampled, by plan."
 
 
 def _runs() -> RunQuerySet:

@@ -45,6 +45,7 @@ def open_board(
     real_time: bool = False,
     pace: Callable[[], float | None] = lambda: None,
     sampler: SamplerName = "tegrastats",
+    line_core_s: float = 0.0,
 ) -> EmulatedBoard:
     """A Jetson adapter on an emulated board of `kind` whose files stand under `tree`.
 
@@ -56,6 +57,8 @@ def open_board(
         pace: In virtual time: how many virtual seconds a wall second may hold now; None
             for as fast as possible.
         sampler: What reads the power sensors.
+        line_core_s: In virtual time: CPU seconds that a line of tegrastats costs the board.
+            How many they are on a Jetson is not known here, so none unless a test says some.
 
     Raises:
         UnknownKind: No such board.
@@ -65,7 +68,7 @@ def open_board(
     if real_time:
         life = _in_real_time(which, tree, seed, kind)
     else:
-        life = _in_virtual_time(which, tree, seed, pace)
+        life = _in_virtual_time(which, tree, seed, pace, line_core_s)
     return EmulatedBoard(name, which, life, sampler=sampler, tree=tree, seed=seed)
 
 
@@ -143,11 +146,17 @@ def _nvpmodel(which: Variant, tree: Path, emulation: Emulation) -> Nvpmodel:
 
 
 def _in_virtual_time(
-    which: Variant, tree: Path, seed: int, pace: Callable[[], float | None]
+    which: Variant,
+    tree: Path,
+    seed: int,
+    pace: Callable[[], float | None],
+    line_core_s: float = 0.0,
 ) -> _Life:
     model = Model(which.board, seed=seed, knobs=sysfs.knobs(which.board, tree))
     clock = VirtualClock(model, pace)
-    lines = VirtualTegrastats(model, clock, seed=seed, is_root=which.rights.is_root)
+    lines = VirtualTegrastats(
+        model, clock, seed=seed, is_root=which.rights.is_root, line_core_s=line_core_s
+    )
     return _Life(Emulation(model), clock, lines, clock)
 
 

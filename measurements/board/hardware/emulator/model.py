@@ -49,6 +49,7 @@ class Model:
         self._before = Totals()
         self._gpu_idle_s = start_s - board.governor.gpu_idle_to_gate_s
         self.gpu_awake = not self.knobs.railgate
+        self._background_cores = 0.0
         self._clocks_from(self.knobs)
         self._activity = Activity(self.gpu_awake, None, 0.0, 0.0)
         self._trace = EnergyTrace(start_s, len(board.rails))
@@ -142,6 +143,11 @@ class Model:
             self._gpu_idle_s = self.now_s
         self._refresh()
         return job
+
+    def occupy(self, cores: float) -> None:
+        """From now on programs beside the load keep so many cores busy."""
+        self._background_cores = cores
+        self._refresh()
 
     def _start(self, where: str, job: Job) -> Job:
         if where in self._jobs:
@@ -265,7 +271,8 @@ class Model:
         if cpu is not None:
             cpu.rate = float(self.cpus[0].hz)
             cpu.due_s = self.now_s + max(cpu.left, 0.0) / cpu.rate
-        self._activity = self._gpu_activity(gpu, 1.0 if cpu is not None else 0.0)
+        preparing = 1.0 if cpu is not None else 0.0
+        self._activity = self._gpu_activity(gpu, preparing + self._background_cores)
         parts = physics.parts_w(
             board,
             self._activity,
@@ -276,9 +283,9 @@ class Model:
         )
         self._draw(self._ripple.on(parts))
 
-    def _gpu_activity(self, job: Job | None, preparing: float) -> Activity:
+    def _gpu_activity(self, job: Job | None, other_cores: float) -> Activity:
         if job is None or job.work is None:
-            return Activity(self.gpu_awake, None, 0.0, preparing)
+            return Activity(self.gpu_awake, None, 0.0, other_cores)
         work, cpu_hz = job.work, self.cpus[0].hz
         seconds = physics.batch_seconds(
             work, self.board.engine, gpu_hz=self.gpu.hz, emc_hz=self.emc.hz, cpu_hz=cpu_hz
@@ -290,7 +297,7 @@ class Model:
             gpu_awake=True,
             gpu_activity=work.gpu_cycles / self.gpu.hz / seconds,
             dram_bytes_per_s=work.dram_bytes / seconds,
-            busy_cores=preparing + launching,
+            busy_cores=other_cores + launching,
             gpu_busy=1.0 - launching,
         )
 

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
+from statistics import fmean
 
 from .clock import Alarm, VirtualClock
 from .emulation import EVENTS, Follower
@@ -152,12 +153,23 @@ def _steps(count: int, step_c: float) -> str:
 
 
 class VirtualTegrastats:
-    """The line source in virtual time: lines come as the virtual clock moves on."""
+    """The line source in virtual time: lines come as the virtual clock moves on.
+
+    Args:
+        line_core_s: CPU seconds that a line costs the board. None were measured on a Jetson.
+    """
 
     def __init__(
-        self, model: Model, clock: VirtualClock, *, seed: int, is_root: bool = True
+        self,
+        model: Model,
+        clock: VirtualClock,
+        *,
+        seed: int,
+        is_root: bool = True,
+        line_core_s: float = 0.0,
     ) -> None:
         self._model = model
+        self._line_core_s = line_core_s
         self._clock = clock
         self._seed = seed
         self._is_root = is_root
@@ -172,9 +184,11 @@ class VirtualTegrastats:
 
         alarm = Alarm(self._model.now_s + printer.period_s(interval_ms), ring)
         self._clock.add(alarm)
+        self._model.occupy(self._line_core_s / (interval_ms / 1000 + fmean(WORK_S)))
         try:
             yield
         finally:
+            self._model.occupy(0.0)
             self._clock.remove(alarm)
 
     def _stamp(self) -> dt.datetime:
