@@ -4,6 +4,7 @@
         [--where COL=VALUE]... [--slo-factor 1.2|none] [--noise 0.02]
         --strategy NAME[,NAME...] --seeds N --budget N [--json]
     python benchmarks/tuner.py --board tx2|agx-orin --network NAME --strategy ...
+        [--warm-from BOARD:NETWORK[,BOARD:NETWORK...]]
     python benchmarks/tuner.py --suite DIRECTORY --strategy ...
     python benchmarks/tuner.py --read RESULTS.json...
 
@@ -25,6 +26,9 @@ The same accounting for all:
 - *Regret*: how far the best feasible cell among the first 15 measured is above the best;
   100 % while there is none, or if it is more.
 - *ms per ask*: CPU time of this process, one thread.
+- With `--warm-from` polyweb starts from a search of each of those emulated grids by polyweb
+  itself, with the same limit factor, noise, seed and 20 measurements; their costs do not
+  count. Problems then say "after" what.
 - With `--json` each result also comes on stderr as soon as it is known.
 - *Score*: mean evaluations over those of the best peer (random included) on the same
   problem; then the geometric mean over problems.
@@ -54,9 +58,11 @@ import peers  # noqa: E402
 from problems import Problem, emulated, rows_of, suite, table_problem  # noqa: E402
 
 from tuning.space import Point  # noqa: E402
-from tuning.strategies import STRATEGIES, Observation, Question  # noqa: E402
+from tuning.strategies import STRATEGIES, Earlier, Observation, Question  # noqa: E402
 
 REGRET_AFTER = 15
+EARLIER_BUDGET = 20
+EARLIER_SEED = 1000
 MOST_REGRET = 1.0
 RIVALS = (*peers.NAMES, "random")
 
@@ -87,22 +93,41 @@ class Search(Protocol):
 class Ours:
     """A pure strategy, asked with everything that it was told."""
 
-    def __init__(self, name: str, problem: Problem, seed: int) -> None:
+    def __init__(
+        self, name: str, problem: Problem, seed: int, earlier: Sequence[Earlier] = ()
+    ) -> None:
         self._strategy, self._problem, self._seed = STRATEGIES[name], problem, seed
+        self._earlier = tuple(earlier)
         self._seen: list[Observation] = []
 
     def ask(self) -> Point | None:
-        question = Question(self._problem.space, self._seed, self._problem.slo_ms, self._seen)
+        question = Question(
+            self._problem.space, self._seed, self._problem.slo_ms, self._seen,
+            earlier=self._earlier,
+        )  # fmt: skip
         return self._strategy(question)
 
     def tell(self, observation: Observation) -> None:
         self._seen.append(observation)
 
 
-def opened(name: str, problem: Problem, seed: int) -> Search:
+def opened(
+    name: str, problem: Problem, seed: int, *, noise: float, warm_from: Sequence[Problem] = ()
+) -> Search:
     if name in STRATEGIES:
-        return Ours(name, problem, seed)
+        earlier = [searched_before(other, seed, noise) for other in warm_from]
+        return Ours(name, problem, seed, earlier)
     return peers.open_peer(name, problem.space, problem.slo_ms, seed)
+
+
+def searched_before(problem: Problem, seed: int, noise: float) -> Earlier:
+    """What polyweb measured of another problem, under another seed's noise."""
+    answers, search = measured(problem, EARLIER_SEED + seed, noise), Ours("polyweb", problem, seed)
+    seen: list[Observation] = []
+    while len(seen) < EARLIER_BUDGET and (point := search.ask()) is not None:
+        seen.append(answers[problem.space.index[point]])
+        search.tell(seen[-1])
+    return Earlier(problem.space, tuple(seen))
 
 
 def measured(problem: Problem, seed: int, noise: float) -> list[Observation]:
@@ -116,10 +141,12 @@ def measured(problem: Problem, seed: int, noise: float) -> list[Observation]:
 
 
 def searched(
-    name: str, problem: Problem, *, seed: int, noise: float, budget: int
-) -> tuple[list[int], float]:
+    name: str, problem: Problem, *, seed: int, noise: float, budget: int,
+    warm_from: Sequence[Problem] = (),
+) -> tuple[list[int], float]:  # fmt: skip
     """The cells that were measured, in order, and the ms that an ask took on average."""
-    search, answers = opened(name, problem, seed), measured(problem, seed, noise)
+    search = opened(name, problem, seed, noise=noise, warm_from=warm_from)
+    answers = measured(problem, seed, noise)
     near, order, spent_s, hit = problem.near, [], 0.0, False
     for _ in range(min(budget, len(problem.space))):
         began = time.process_time()
@@ -134,18 +161,25 @@ def searched(
     return order, 1e3 * spent_s / len(order)
 
 
-def run(name: str, problem: Problem, *, seeds: int, noise: float, budget: int) -> Result:
+def run(
+    name: str, problem: Problem, *, seeds: int, noise: float, budget: int,
+    warm_from: Sequence[Problem] = (),
+) -> Result:  # fmt: skip
     near, feasible = problem.near, problem.feasible
     evaluations, regrets, times = [], [], []
     for seed in range(seeds):
-        order, ms = searched(name, problem, seed=seed, noise=noise, budget=budget)
+        order, ms = searched(
+            name, problem, seed=seed, noise=noise, budget=budget, warm_from=warm_from
+        )
         hits = np.flatnonzero(near[order])
         evaluations.append(int(hits[0]) + 1 if len(hits) else budget + 1)
         first = [problem.energy_j[i] for i in order[:REGRET_AFTER] if feasible[i]]
         regrets.append(min(MOST_REGRET, min(first, default=np.inf) / problem.best_j - 1))
         times.append(ms)
+    after = " and ".join(other.name.removeprefix("emulated ") for other in warm_from)
+    told = f"{problem.name} after {after}" if after else problem.name
     return Result(
-        problem.name, len(problem.space), int(near.sum()), name, seeds, budget,
+        told, len(problem.space), int(near.sum()), name, seeds, budget,
         float(np.mean(evaluations)), float(np.median(evaluations)),
         float(np.percentile(evaluations, 90)), sum(e > budget for e in evaluations),
         float(np.mean(regrets)), float(np.mean(times)),
@@ -213,6 +247,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE")
     parser.add_argument("--board", choices=("tx2", "agx-orin"))
     parser.add_argument("--network", default="efficientnet-b4")
+    parser.add_argument("--warm-from", default="", metavar="BOARD:NETWORK[,...]")
     parser.add_argument("--suite", type=Path, help="directory of the TX2 and GPU tables")
     parser.add_argument("--read", type=Path, nargs="+", help="results of --json, shown together")
     parser.add_argument("--slo-factor", type=_factor, default=1.2, help="a number, or none")
@@ -233,9 +268,14 @@ def results(asked: argparse.Namespace) -> Iterator[Result]:
         for path in asked.read:
             yield from read(path)
         return
+    pairs = [one.split(":") for one in asked.warm_from.split(",") if one]
+    before = [emulated(board, network, asked.slo_factor) for board, network in pairs]
     for problem in problems(asked):
         for name in asked.strategy.split(","):
-            found = run(name, problem, seeds=asked.seeds, noise=asked.noise, budget=asked.budget)
+            found = run(
+                name, problem, seeds=asked.seeds, noise=asked.noise, budget=asked.budget,
+                warm_from=before,
+            )  # fmt: skip
             if asked.json:
                 print(json.dumps(asdict(found)), file=sys.stderr, flush=True)
             yield found

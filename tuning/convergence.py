@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -144,12 +145,20 @@ def _points(
 
 
 def _best_so_far(results: Sequence[Result]) -> list[float | None]:
-    """The least energy within the limit up to each result; None before there is any."""
+    """The least energy within the limit up to each result; None before there is any.
+
+    A later look at a point takes the place of the earlier one, so the line may rise again.
+    """
+    standing: dict[tuple[int, ...], float] = {}
     best: float | None = None
     found = []
     for result in results:
-        if result.meets_slo and (best is None or known_energy(result) < best):
-            best = known_energy(result)
+        point = tuple(result.point.values())
+        energy_j = known_energy(result) if result.meets_slo else math.inf
+        rises = standing.get(point) == best and energy_j > (best or 0.0)
+        standing[point] = energy_j
+        least = min(standing.values()) if rises else min(energy_j, best or math.inf)
+        best = None if math.isinf(least) else least
         found.append(best)
     return found
 

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from measurements.models import AuditEntry, Run
 from tuning import launching, tasks
+from tuning.forms_of_goals import why_it_cannot_repeat
 from tuning.models import CpuPhase, CpuTrial, CpuTrialRun, Sweep, SweepAxis, TrialRun
 
 ASKED_ANEW = ("name", "objective", "goal", "slo_statistic", "slo_ms", "strategy", "budget_trials",
@@ -24,6 +25,7 @@ def fork(source: Sweep, cleaned: dict[str, Any], *, by: AbstractUser) -> Sweep:
     copied = {field: getattr(source, field) for field in launching.COPIED}
     minutes = cleaned["budget_minutes"]
     values = copied | {field: cleaned[field] for field in ASKED_ANEW if field in cleaned}
+    values["may_repeat"] &= not why_it_cannot_repeat(values)
     sweep = Sweep.objects.create(
         **values,
         forked_from=source,
@@ -48,7 +50,12 @@ def fork(source: Sweep, cleaned: dict[str, Any], *, by: AbstractUser) -> Sweep:
 def _take_over(source: Sweep, sweep: Sweep) -> None:
     for number, trial in enumerate(source.trials.observed(), start=1):
         mine = sweep.trials.create(
-            number=number, values=trial.values, state=trial.state, taken_over=True
+            number=number,
+            values=trial.values,
+            state=trial.state,
+            taken_over=True,
+            look=trial.look,
+            is_superseded=trial.is_superseded,
         )
         done = trial.trial_runs.filter(run__state=Run.State.DONE).order_by("pk")
         TrialRun.objects.bulk_create(TrialRun(trial=mine, run_id=link.run_id) for link in done)

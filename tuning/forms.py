@@ -13,10 +13,18 @@ from measurements.models import ArrivalTrace, Device, Network, Run
 from measurements.statistics import fewest_for_upper_bound
 from tuning import knobs
 from tuning.cpu_phase_form import CpuPhaseForm
-from tuning.forms_of_goals import EarlierField, goal_field, pays_over_field, why_it_cannot_pay
+from tuning.forms_of_goals import (
+    EarlierField,
+    goal_field,
+    pays_over_field,
+    repeats_field,
+    why_it_cannot_pay,
+    why_it_cannot_repeat,
+)
 from tuning.loaded_choices import LoadedChoiceField, LoadedChoicesField
 from tuning.models import Sweep
 from tuning.models.sweeps import QUANTILES
+from tuning.repeats import MOST_RUNS
 from tuning.space import Axis
 from tuning.strategies import STRATEGIES
 
@@ -96,6 +104,7 @@ class LaunchForm(CpuPhaseForm):
         label="Requests per run",
         help_text="At most, or exactly if the number is fixed.",
     )
+    may_repeat = repeats_field()
     sample_interval_ms = forms.IntegerField(
         min_value=10, max_value=5000, initial=50, label="Sampling interval, ms"
     )
@@ -213,6 +222,8 @@ class LaunchForm(CpuPhaseForm):
         self._check_size(cleaned)
         if why := why_it_cannot_pay(cleaned):
             self.add_error("pays_over_requests", why)
+        if why := why_it_cannot_repeat(cleaned):
+            self.add_error("may_repeat", why)
         if cleaned.get("earlier") and cleaned.get("strategy") != Sweep.Strategy.POLYWEB:
             self.add_error("earlier", "Only the strategy polyweb starts from earlier sweeps.")
         cleaned["phase_clocks_hz"] = self.phase_clocks_hz
@@ -293,9 +304,11 @@ class LaunchForm(CpuPhaseForm):
             self.add_error(
                 None, f"The space has {size:,} points; the most is {MOST_POINTS:,}. Choose fewer."
             )
-        elif budget is not None and budget > size:
+            return
+        most = size * (MOST_RUNS if cleaned.get("may_repeat") else 1)
+        if budget is not None and budget > most:
             points = "point" if size == 1 else "points"
-            self.add_error("budget_trials", f"The space has {size:,} {points}: at most {size:,}.")
+            self.add_error("budget_trials", f"The space has {size:,} {points}: at most {most:,}.")
 
     def _chosen(self, name: str) -> Any:
         """The row that `name` stands for now: as sent, or as first shown; None if there is none."""

@@ -15,7 +15,7 @@ from tuning.space import Axis
 
 COPIED = ("device", "network", "objective", "slo_statistic", "slo_ms", "arrivals", "rate_hz",
           "trace", "requests", "half_width_percent", "sample_interval_ms", "strategy", "seed",
-          "budget_trials", "goal", "pays_over_requests")  # fmt: skip
+          "budget_trials", "goal", "pays_over_requests", "may_repeat")  # fmt: skip
 
 
 @transaction.atomic
@@ -70,6 +70,7 @@ def settings_of(sweep: Sweep) -> dict[str, Any]:
         "earlier": [sweep.pk for sweep in sweep.earlier.all()],
         "batch_sizes": values.get("batch_size", [1]),
         "budget_minutes": minutes,
+        "may_repeat": "1" if sweep.may_repeat else "",
     }
 
 

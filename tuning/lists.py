@@ -58,7 +58,7 @@ def _standing() -> Combinable:
     """
     return Case(
         When(Q(IsNull(_checked("trial_id"), True)), then=Value(Sweep.Standing.NOT_YET.value)),
-        When(Exact(_checked("trial_id"), _best("trial_id")), then=_checked("verdict")),
+        When(Exact(_checked("trial__values"), _best("trial__values")), then=_checked("verdict")),
         default=Value(Sweep.Standing.NOT_YET.value),
         output_field=CharField(),
     )

@@ -54,7 +54,8 @@ def precision(question: Question, point: Point) -> float | None:
     """
     wanted = question.half_width_percent
     first = all(o.point != point for o in question.observations)
-    if wanted is None or not (question.may_repeat and first):
+    repeats = question.may_repeat and question.goal is not Goal.PARETO
+    if wanted is None or not (repeats and first):
         return wanted
     return max(wanted, COARSE_PERCENT)
 

@@ -58,6 +58,9 @@ class Result:
     taken_over: bool = False
     precision_percent: float | None = None
     """How well its run was asked to know the energy; None: it had a fixed length."""
+    look: int = 1
+    """Which look at its point it is; a later one takes its place, and it is superseded."""
+    is_superseded: bool = False
 
     @property
     def url(self) -> str:
@@ -168,8 +171,10 @@ def latest(sweep: Sweep) -> QuerySet[TrialRun]:
 
 
 def measured(sweep: Sweep) -> QuerySet[TrialRun]:
-    """Done runs with a known energy: what figures and searches may use."""
-    done = links(sweep).filter(run__state=Run.State.DONE, energy_j__isnull=False)
+    """Done runs with a known energy, of each point the latest: what figures may use."""
+    done = links(sweep).filter(
+        run__state=Run.State.DONE, energy_j__isnull=False, trial__is_superseded=False
+    )
     return done.order_by("trial__number")
 
 
@@ -179,7 +184,7 @@ def rows(sweep: Sweep, found: QuerySet[TrialRun], names: tuple[str, ...]) -> lis
         "trial__number", "trial__state", "run_id", "run__state", "trial__values",
         "energy_j", "half_width_j", "latency_ms", "upper_ms", "meets_slo",
         "run__mean_power_w", "run__board_s", "run__device__name", "trial__taken_over",
-        "run__half_width_percent",
+        "run__half_width_percent", "trial__look", "trial__is_superseded",
     )  # fmt: skip
     return [
         Result(number, state, run, run_state, dict(zip(names, values, strict=True)), *rest)

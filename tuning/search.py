@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from measurements.models import Device, Run
-from tuning import cpu_search, measuring, optimizer, search_cost, strategies, telling
+from tuning import cpu_search, measuring, optimizer, results, search_cost, strategies, telling
 from tuning.measuring import OBSERVE, seed_of
 from tuning.paying import Prospect, stop_because
 from tuning.questions import Question
@@ -40,7 +40,7 @@ def _ask_free_boards(sweep: Sweep) -> None:
     under_way = {trial: devices.get(trial.device_id) for trial in sweep.trials.asked()}
     for trial, device in under_way.items():
         if trial.wants_another_run():
-            _measure(trial, device or sweep.device)
+            _measure(trial, device or sweep.device, trial.half_width_percent)
     for device in measuring.free(sweep, busy=list(under_way.values())):
         if not _ask(sweep, device):
             break
@@ -64,6 +64,8 @@ def observe(run_id: str) -> int | None:
     step = type(link.trial).objects.select_for_update().get(pk=link.trial_id)
     if link.run.state == Run.State.DONE:
         step.observed()
+        if isinstance(step, Trial):
+            _stand_for_its_point(step)
     elif link.run.state == Run.State.CANCELLED:
         step.cancel()
     elif not step.may_be_repeated() or cpu_search.is_pointless(link.run):
@@ -101,15 +103,14 @@ def _link_of(run_id: str) -> TrialRun | CpuTrialRun | None:
 
 def _ask(sweep: Sweep, device: Device) -> bool:
     """Give `device` the next point; False if there is none, which ends a sweep at rest."""
-    because, point = sweep.spent_budget(), None
+    because, asked = sweep.spent_budget(), None
     failed = sweep.trials.given_up_in_a_row() >= FAILURES_IN_A_ROW
     if not failed and not because:
         question = sweep.question()
         because = _pays_no_longer(sweep, question)
-        point = None if because else strategies.ask(sweep.strategy, question)
-    if point is not None:
-        trial = sweep.trials.create(number=sweep.trials.count() + 1, values=list(point))
-        _measure(trial, device)
+        asked = None if because else strategies.next_run(sweep.strategy, question)
+    if asked is not None:
+        _measure(sweep.next_trial(asked.point), device, asked.half_width_percent)
         return True
     if sweep.trials.asked().exists():
         return False
@@ -132,14 +133,25 @@ def _pays_no_longer(sweep: Sweep, question: Question) -> str:
     return stop_because(prospect, measured=len(question.measured))
 
 
-def _measure(trial: Trial, device: Device) -> None:
-    """Queue one more run for `trial`; each run has its own seed, so a repeat is a new draw."""
+def _stand_for_its_point(trial: Trial) -> None:
+    """A closer look takes the place of the earlier ones, if it tells an energy."""
+    if trial.look > 1 and results.measured(trial.sweep).filter(trial=trial).exists():
+        trial.stand_for_its_point()
+
+
+def _measure(trial: Trial, device: Device, half_width_percent: float | None) -> None:
+    """Queue one more run for `trial`; each run has its own seed, so a repeat is a new draw.
+
+    Args:
+        half_width_percent: How well it has to know the energy; None: it has a fixed length.
+    """
     sweep = trial.sweep
     values = sweep.space().named(tuple(trial.values))
     run = measuring.queue(
         sweep,
         device,
         seed=seed_of(sweep.seed, trial.number, trial.trial_runs.count()),
+        half_width_percent=half_width_percent,
         batch_size=values.get("batch_size", 1),
         **sweep.clocks_at(trial.values),
     )

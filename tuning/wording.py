@@ -57,6 +57,8 @@ def hover(result: Result, *, question: Question) -> str:
     for name, value in result.point.items():
         shown = str(value) if name == "batch_size" else f"{clock_mhz(value)} MHz"
         lines.append(f"{SHORT.get(name, name)} {shown}")
+    if result.look > 1:
+        lines.append(f"measured {result.look} times, the latest run is shown")
     lines.append(f"trial {result.number}, click to open its run")
     return "<br>".join(lines)
 

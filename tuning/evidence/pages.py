@@ -80,10 +80,11 @@ def _csv(sweep: Sweep, trials: list[results.Result]) -> bytes:
     out.writerow(["trial", "state", *names, "energy_j_per_request", "energy_half_width_j",
                   f"latency_{statistic}_ms", f"latency_{statistic}_upper_ms", "meets_slo",
                   "mean_power_w", "board_s", "run", "run_state", "device",
-                  "provenance"])  # fmt: skip
+                  "provenance", "asked_half_width_percent", "look", "is_superseded"])  # fmt: skip
     for row in trials:
         out.writerow([row.number, row.state, *(row.point[name] for name in names), row.energy_j,
                       row.half_width_j, row.latency_ms, row.upper_ms,
                       row.meets_slo if row.is_measured else None, row.power_w, row.board_s,
-                      row.run_id, row.run_state, row.device, sweep.device.provenance])  # fmt: skip
+                      row.run_id, row.run_state, row.device, sweep.device.provenance,
+                      row.precision_percent, row.look, row.is_superseded])  # fmt: skip
     return written.getvalue().encode()

@@ -113,11 +113,11 @@ class SweepQuerySet(models.QuerySet["Sweep"]):
         return self.annotate(best=Subquery(best.annotate(found=found).values("found")[:1]))
 
     def with_standing(self) -> SweepQuerySet:
-        """Annotate `best`, and `checked`: of which trial the latest verification said what."""
+        """Annotate `best`, and `checked`: of which point the latest verification said what."""
         latest = apps.get_model("tuning", "Verification").objects.filter(
             sweep=OuterRef("pk"), verdict__gt=""
         )
-        found = JSONObject(id="id", trial="trial_id", verdict="verdict", words="words")
+        found = JSONObject(id="id", values="trial__values", verdict="verdict", words="words")
         checked = latest.order_by("-pk").annotate(found=found).values("found")[:1]
         return self.with_best().annotate(checked=Subquery(checked))
 
@@ -141,7 +141,8 @@ class SweepQuerySet(models.QuerySet["Sweep"]):
 def feasible_links() -> models.QuerySet:
     """Done runs of the outer sweep with `energy_j`, `half_width_j`, `latency_ms` as it asks.
 
-    They are reached by way of their links: a fork's runs belong to several sweeps.
+    Of a point that was measured again, the latest. They are reached by way of their links: a
+    fork's runs belong to several sweeps.
     """
     sweep, at_rate = "trial__sweep", {"trial__sweep__objective": "at_rate"}
 
@@ -154,7 +155,9 @@ def feasible_links() -> models.QuerySet:
 
     return (
         apps.get_model("tuning", "TrialRun")
-        .objects.filter(trial__sweep=OuterRef("pk"), run__state=Run.State.DONE)
+        .objects.filter(
+            trial__sweep=OuterRef("pk"), trial__is_superseded=False, run__state=Run.State.DONE
+        )
         .annotate(
             energy_j=Case(
                 When(**at_rate, then=F("run__at_rate_energy_j")), default="run__busy_energy_j"

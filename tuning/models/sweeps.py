@@ -16,12 +16,14 @@ from measurements.models import ArrivalTrace, Device, Network, Pack, Run, Tag
 from measurements.models.runs import POINT_FIELDS
 from tuning.paying import Prospect
 from tuning.questions import Earlier, Goal, Question
-from tuning.space import Axis, Space
+from tuning.repeats import MOST_RUNS
+from tuning.space import Axis, Point, Space
 
 from .progress import SweepQuerySet
 
 if TYPE_CHECKING:
     from .cpu_phases import CpuPhase
+    from .trials import Trial
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
@@ -100,6 +102,9 @@ class Sweep(models.Model):
     half_width_percent = models.FloatField(
         null=True, help_text="A run ends once its energy is known so well; NULL: fixed requests"
     )
+    may_repeat = models.BooleanField(
+        default=False, help_text="First looks are coarse, contenders are measured again"
+    )
     sample_interval_ms = models.PositiveIntegerField(default=50)
     strategy = models.CharField(max_length=10, choices=Strategy, default=Strategy.POLYWEB)
     seed = models.BigIntegerField(default=0)
@@ -143,6 +148,15 @@ class Sweep(models.Model):
                 condition=Q(pays_over_requests__isnull=True)
                 | Q(pays_over_requests__gt=0, strategy__in=["polyweb", "cbo"], goal="energy"),
                 name="sweep_pays_by_a_model_of_energy",
+            ),
+            models.CheckConstraint(
+                condition=Q(may_repeat=False)
+                | Q(
+                    strategy="polyweb",
+                    half_width_percent__isnull=False,
+                    goal__in=["energy", "energy_delay"],
+                ),
+                name="sweep_repeats_by_a_model",
             ),
             models.CheckConstraint(
                 condition=(Q(gain_j__isnull=True) | Q(gain_j__gte=0))
@@ -219,7 +233,7 @@ class Sweep(models.Model):
         best, checked = self.best, self.checked
         if not best or not checked:
             return self.Standing.NOT_YET
-        if checked["trial"] != best["trial"] and self.goal != self.GoalChoice.PARETO:
+        if checked["values"] != best["values"] and self.goal != self.GoalChoice.PARETO:
             return self.Standing.NOT_YET
         return self.Standing(checked["verdict"])
 
@@ -240,6 +254,12 @@ class Sweep(models.Model):
             cpu_trial_run__trial__phase__sweep=self, cpu_trial_run__trial__taken_over=False
         )
         return runs.aggregate(total=models.Sum("board_s"))["total"] or 0.0
+
+    def next_trial(self, point: Point) -> Trial:
+        """A new trial that asks for `point`: another look, if there was one before."""
+        values = list(point)
+        looks = self.trials.filter(values=values).count()
+        return self.trials.create(number=self.trials.count() + 1, values=values, look=looks + 1)
 
     def spent_budget(self) -> str:
         """Which budget is used up, in words; empty while there is some left."""
@@ -263,7 +283,13 @@ class Sweep(models.Model):
             goal=Goal(self.goal),
             earlier=tuple(self._known_before()),
             half_width_percent=self.half_width_percent,
+            may_repeat=self.may_repeat,
         )
+
+    @property
+    def most_trials(self) -> int:
+        """So many trials its space allows."""
+        return len(self.space()) * (MOST_RUNS if self.may_repeat else 1)
 
     def _known_before(self) -> Iterator[Earlier]:
         """What the sweeps that it starts from had measured when it was launched, no more.

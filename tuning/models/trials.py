@@ -5,6 +5,7 @@ from django.db import models
 
 from measurements.models import Run
 from tuning.questions import Observation
+from tuning.repeats import MOST_RUNS
 
 from .steps import RUNS_PER_TRIAL, Step, StepQuerySet
 from .sweeps import Sweep
@@ -35,11 +36,19 @@ class TrialQuerySet(StepQuerySet):
 
 
 class Trial(Step):
-    """One step of a sweep: a point of its space, measured by one or more runs."""
+    """One step of a sweep: a point of its space, measured by one or more runs.
+
+    Where the sweep repeats contenders, each look at a point is a trial of its own; the
+    latest one that was observed stands for the point.
+    """
 
     sweep = models.ForeignKey(Sweep, on_delete=models.CASCADE, related_name="trials")
     number = models.PositiveIntegerField(help_text="From 1, in the order of asking")
     values = ArrayField(models.BigIntegerField(), help_text="In the order of the sweep's axes")
+    look = models.PositiveSmallIntegerField(default=1, help_text="At this point, from 1")
+    is_superseded = models.BooleanField(
+        default=False, help_text="Its point was measured again: that run stands for it"
+    )
 
     objects = TrialQuerySet.as_manager()
 
@@ -47,11 +56,25 @@ class Trial(Step):
         ordering = ["number"]
         constraints = [
             models.UniqueConstraint(fields=["sweep", "number"], name="trial_number_once"),
-            models.UniqueConstraint(fields=["sweep", "values"], name="trial_point_once"),
+            models.UniqueConstraint(fields=["sweep", "values", "look"], name="trial_look_once"),
+            models.CheckConstraint(
+                condition=models.Q(look__gte=1, look__lte=MOST_RUNS), name="trial_look_in_range"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"trial {self.number} of {self.sweep_id}"
+
+    @property
+    def half_width_percent(self) -> float | None:
+        """How well its latest run was asked to know the energy; None: a fixed length."""
+        runs = self.trial_runs.order_by("-pk")
+        return runs.values_list("run__half_width_percent", flat=True).first()
+
+    def stand_for_its_point(self) -> None:
+        """Earlier looks at the same point stand for it no more."""
+        mine = Trial.objects.filter(sweep=self.sweep_id, values=self.values)
+        mine.filter(look__lt=self.look).update(is_superseded=True)
 
 
 class TrialRun(models.Model):

@@ -57,3 +57,12 @@ def test_the_note_says_what_random_search_was_computed_from():
 def test_the_table_has_the_best_so_far_of_every_trial():
     rows = convergence.chart(THREE, question=QUESTION, grid=None).table.rows
     assert [row[3] for row in rows] == ["500", "500", "400"]
+
+
+def test_a_closer_look_takes_the_place_of_a_lucky_one():
+    first, lucky = result(1, energy_j=0.5), result(2, emc=3199, energy_j=0.4)
+    closer = result(3, emc=3199, energy_j=0.6, look=2)
+    seen = [first, lucky, closer, result(4, high=300, energy_j=0.7)]
+    drawn = convergence.chart(seen, question=QUESTION, grid=None)
+    line = next(one for one in drawn.figure.data if one.name == "best so far")
+    assert line.y == (500.0, 400.0, 500.0, 500.0)

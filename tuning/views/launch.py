@@ -17,6 +17,7 @@ from tuning.estimate import Estimate, preparing_time_s, trial_time
 from tuning.forms import LaunchForm
 from tuning.models import Sweep
 from tuning.models.sweeps import QUANTILES
+from tuning.repeats import MOST_RUNS
 
 SEVERAL = (
     "also_on",
@@ -102,7 +103,8 @@ def _size(form: LaunchForm) -> Size:
     minutes, fits, cpu_s = cleaned.get("budget_minutes"), None, _cpu_s(form, estimate)
     if estimate is not None and minutes is not None:
         fits = max(0, math.ceil((minutes * 60 - (cpu_s or 0.0)) / estimate.trial_s))
-    limits = [points, cleaned.get("budget_trials"), fits]
+    most = points * (MOST_RUNS if cleaned.get("may_repeat") else 1)
+    limits = [most, cleaned.get("budget_trials"), fits]
     trials = min(limit for limit in limits if limit is not None)
     return Size(points, knobs.factors(axes), trials, estimate, fits, form.cpu_items, cpu_s)
 

@@ -48,7 +48,7 @@ def _head(sweep: Sweep) -> dict[str, Any]:
     best, progress = results.best_of(sweep), results.progress(sweep)
     saving, cost = baselines.saving(sweep, best), search_cost.of(sweep)
     points = len(sweep.space())
-    planned = min(sweep.budget_trials, points)
+    planned = min(sweep.budget_trials, sweep.most_trials)
     ended = not sweep.is_open or sweep.state == Sweep.State.PAUSED
     return {
         "sweep": sweep,

@@ -53,11 +53,11 @@ def _csv_rows(sweep: Sweep) -> Iterator[list[object]]:
            f"latency_{statistic}_ms", f"latency_{statistic}_upper_ms", "meets_slo",
            "mean_power_w", "board_s", "run", "run_state", "device", "provenance", "network",
            "objective", "taken_over", "sweep_winner", "goal",
-           "asked_half_width_percent"]  # fmt: skip
+           "asked_half_width_percent", "look", "is_superseded"]  # fmt: skip
     for row in results.rows(sweep, results.latest(sweep), names):
         yield [row.number, row.state, *(row.point[name] for name in names), row.energy_j,
                row.half_width_j, row.latency_ms, row.upper_ms,
                row.meets_slo if row.is_measured else None, row.power_w, row.board_s, row.run_id,
                row.run_state, row.device, sweep.device.provenance, sweep.network.name,
                sweep.objective, row.taken_over, sweep.standing.value, sweep.goal,
-               row.precision_percent]  # fmt: skip
+               row.precision_percent, row.look, row.is_superseded]  # fmt: skip

@@ -60,7 +60,7 @@ def front(sweep: Sweep) -> list[results.Result]:
 def _is_current(sweep: Sweep, found: Verification, on_front: list[results.Result]) -> bool:
     if sweep.goal == Sweep.GoalChoice.PARETO:
         return found.trial.number in {one.number for one in on_front}
-    return bool(sweep.best) and sweep.best["trial"] == found.trial_id
+    return bool(sweep.best) and sweep.best["values"] == found.trial.values
 
 
 @require_GET
