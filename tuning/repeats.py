@@ -47,6 +47,15 @@ def closer_look(question: Question, log_gain: float) -> Point | None:
     return best
 
 
+def last_look(question: Question) -> Point | None:
+    """The best point, if its energy is known from its coarse first look alone; before the end."""
+    best = question.best
+    if not question.may_repeat or best is None:
+        return None
+    looks = [o for o in question.observations if o.point == best.point]
+    return best.point if len(looks) == 1 else None
+
+
 def precision(question: Question, point: Point) -> float | None:
     """How well the energy at `point` has to be known: half of its 95 % interval, in percent.
 

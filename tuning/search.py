@@ -9,10 +9,19 @@ from __future__ import annotations
 from django.db import transaction
 
 from measurements.models import Device, Run
-from tuning import cpu_search, measuring, optimizer, results, search_cost, strategies, telling
+from tuning import (
+    cpu_search,
+    measuring,
+    optimizer,
+    repeats,
+    results,
+    search_cost,
+    strategies,
+    telling,
+)
 from tuning.measuring import OBSERVE, seed_of
 from tuning.paying import Prospect, stop_because
-from tuning.questions import Question
+from tuning.questions import Ask, Question
 
 from .models import CpuTrialRun, Sweep, Trial, TrialRun
 from .models.steps import Step
@@ -108,7 +117,7 @@ def _ask(sweep: Sweep, device: Device) -> bool:
     if not failed and not because:
         question = sweep.question()
         because = _pays_no_longer(sweep, question)
-        asked = None if because else strategies.next_run(sweep.strategy, question)
+        asked = _next_run(sweep, question, ends=bool(because))
     if asked is not None:
         _measure(sweep.next_trial(asked.point), device, asked.half_width_percent)
         return True
@@ -119,6 +128,15 @@ def _ask(sweep: Sweep, device: Device) -> bool:
     else:
         sweep.finish(because or "Every point of the space has been measured.")
     return False
+
+
+def _next_run(sweep: Sweep, question: Question, *, ends: bool) -> Ask | None:
+    """What to measure next; before the end a winner that was seen coarsely only, once more."""
+    is_last = ends or sweep.trials.own().count() == sweep.budget_trials - 1
+    asked = None if is_last else strategies.next_run(sweep.strategy, question)
+    if asked is None and (winner := repeats.last_look(question)) is not None:
+        return Ask(winner, question.half_width_percent)
+    return asked if ends or asked else strategies.next_run(sweep.strategy, question)
 
 
 def _pays_no_longer(sweep: Sweep, question: Question) -> str:

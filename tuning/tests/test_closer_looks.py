@@ -44,14 +44,16 @@ def runs_of(sweep: Sweep) -> list[Run]:
     return list(Run.objects.filter(trial_run__trial__sweep=sweep).order_by("trial_run__pk"))
 
 
+def ended(clock: int, percent: float) -> dict[str, object]:
+    """What a board tells: as exact as it was asked, and off by a third of that."""
+    energy_j = ENERGIES_J[clock] * (1 + percent / 300)
+    return {"busy_energy_j": energy_j, "busy_half_width_j": energy_j * percent / 100,
+            "latency_p95_ms": 40.0, "board_s": 10.0, "requests_served": 100}  # fmt: skip
+
+
 def end(run: Run, state: str = Run.State.DONE) -> None:
-    """As its board would: as exact as it was asked, and off by a third of that."""
-    energy_j = ENERGIES_J[run.gpu_max_hz] * (1 + run.half_width_percent / 300)
-    Run.objects.filter(pk=run.pk).update(
-        state=state, finished_at=timezone.now(), board_s=10.0, requests_served=100,
-        latency_p95_ms=40.0, busy_energy_j=energy_j,
-        busy_half_width_j=energy_j * run.half_width_percent / 100,
-    )  # fmt: skip
+    told = ended(run.gpu_max_hz, run.half_width_percent)
+    Run.objects.filter(pk=run.pk).update(state=state, finished_at=timezone.now(), **told)
     tasks.observe(str(run.pk))
 
 
@@ -158,11 +160,28 @@ def test_a_fork_takes_every_look_over_and_repeats_only_where_it_can():
     assert (same.may_repeat, grid.may_repeat) == (True, False)
 
 
-def test_an_extended_sweep_looks_again():
+def test_the_last_trial_looks_closer_at_a_winner_that_was_seen_coarsely_only():
+    sweep = go_through(repeating(axes={"gpu_max_hz": [200, 400], "batch_size": [1]}))
+    asked = [(run.gpu_max_hz, run.half_width_percent) for run in runs_of(sweep)]
+    assert asked[2:] == [(200, 1.0)]
+    assert sweep.ended_because == "Every point of the space has been measured."
+
+
+def test_a_search_that_pays_no_longer_still_looks_closer_at_its_winner(monkeypatch):
+    monkeypatch.setattr(search, "_pays_no_longer", lambda sweep, question: "It pays no longer.")
+    sweep = repeating()
+    make_trial(sweep, **ended(100, 3.0))
+    make_trial(sweep, **ended(200, 3.0))
+    sweep = go_through(sweep)
+    assert [trial.look for trial in sweep.trials.all()] == [1, 1, 2]
+    assert sweep.ended_because == "It pays no longer."
+
+
+def test_an_extended_sweep_goes_on_with_what_it_has_not_seen():
     sweep = go_through(repeating(budget_trials=3))
     assert sweep.extend(trials=1)
     go_through(sweep)
-    assert [trial.look for trial in sweep.trials.all()] == [1, 1, 1, 2]
+    assert [trial.look for trial in sweep.trials.all()] == [1, 1, 2, 1]
 
 
 def test_the_csv_tells_every_run_with_its_precision(client: Client):

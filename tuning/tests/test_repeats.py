@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tuning.questions import Goal, Observation, Question
-from tuning.repeats import closer_look, precision
+from tuning.repeats import closer_look, last_look, precision
 from tuning.space import Axis, Space
 from tuning.strategies import Ask, ask, next_run
 
@@ -75,6 +75,13 @@ def test_the_worth_of_a_look_agrees_with_monte_carlo():
 def test_polyweb_explores_with_coarse_runs_and_looks_closer_at_contenders():
     assert next_run("polyweb", question(half_width_percent=1.0)) == Ask((800, 1), 3.0)
     assert precision(question(*close_race(), half_width_percent=1.0), (100, 1)) == 1.0
+
+
+def test_a_winner_that_was_seen_once_is_looked_at_before_the_end():
+    seen = close_race()
+    assert last_look(question(*seen)) == (100, 1)
+    assert last_look(question(*seen, seen[0])) is None
+    assert last_look(question(*seen, may_repeat=False)) is None
 
 
 def test_without_a_second_look_the_first_one_is_exact():
