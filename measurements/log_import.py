@@ -10,7 +10,9 @@ import datetime as dt
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -37,6 +39,8 @@ FEWEST_SAMPLES = 5
 LINES_THAT_NAME_THE_RAILS = 200
 LONGEST_LINE = 64 * 1024
 MOST_TOKENS = 200
+TELL_EVERY = 5000
+"""Lines between two words on how far the reading is: about half a second."""
 _STAMP = re.compile(r"\s*(\d\d-\d\d-\d{4} \d\d:\d\d:\d\d)\b")
 
 
@@ -52,6 +56,10 @@ class LogWindow:
     requests: int
     start_s: float = 0.0
     end_s: float | None = None
+
+
+def _nobody(_: int) -> None:
+    """Hears how far the reading is, and tells nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +100,38 @@ def import_log(
         LogRefused: It holds nothing that could be a run; the text says what to do.
     """
     asked = LogWindow(interval_ms, requests, start_s, end_s)
+    return store_log(read_log(data, asked), asked, title=title, created_by=created_by)
+
+
+def read_log(data: bytes, asked: LogWindow, *, progress: Callable[[int], None] = _nobody) -> Log:
+    """What the file says; nothing is stored.
+
+    Args:
+        progress: Told now and then how many percent of the lines were read.
+
+    Raises:
+        LogRefused: See `import_log`.
+    """
     _check(data, asked)
-    log = _read(data, interval_ms)
-    window = _window(log, asked)
+    log = _read(data, asked.interval_ms, progress)
+    _window(log, asked)
+    return log
+
+
+def store_log(
+    log: Log, asked: LogWindow, *, title: str = "", created_by: AbstractBaseUser | None = None
+) -> Run:
+    """The stored run of a log that was read, whole or not at all."""
     run = Run(
         origin=Run.Origin.IMPORTED_LOG,
         title=title or "Imported tegrastats log",
         created_by=created_by,
-        requests_asked=requests,
-        requests_served=requests,
-        sample_interval_ms=interval_ms,
+        requests_asked=asked.requests,
+        requests_served=asked.requests,
+        sample_interval_ms=asked.interval_ms,
     )
     with transaction.atomic():
-        _store(run, log, window)
+        _store(run, log, _window(log, asked))
         AuditEntry.objects.note(created_by, "imported a log", run, sha256=log.sha256)
     return run
 
@@ -123,16 +150,11 @@ def _check(data: bytes, asked: LogWindow) -> None:
         raise LogRefused("The interval is the one tegrastats was started with: 1 to 600000 ms.")
 
 
-def _read(data: bytes, interval_ms: int) -> Log:
+def _read(data: bytes, interval_ms: int, progress: Callable[[int], None]) -> Log:
     text = data.decode("utf-8", errors="replace")
     lines = [line[:LONGEST_LINE] for line in text.splitlines()]
     names = _rail_names(lines)
-    sampler = TegrastatsSampler(names)
-    stamps: list[dt.datetime | None] = []
-    for line in lines:
-        sampler.feed(float(len(stamps)), line)
-        if len(sampler.samples) > len(stamps):
-            stamps.append(_stamp(line))
+    sampler, stamps = _sampled(lines, names, progress)
     # A killed tegrastats leaves its last line unfinished.
     if not text.endswith("\n") and sampler.samples and None in sampler.samples[-1].rails_w:
         sampler.samples.pop()
@@ -153,6 +175,21 @@ def _read(data: bytes, interval_ms: int) -> Log:
     )
 
 
+def _sampled(
+    lines: list[str], names: list[str], progress: Callable[[int], None]
+) -> tuple[TegrastatsSampler, list[dt.datetime | None]]:
+    """A sample of each line that states something, and the line's own time."""
+    sampler, stamps = TegrastatsSampler(names), list[dt.datetime | None]()
+    for number, line in enumerate(lines):
+        sampler.feed(float(len(stamps)), line)
+        if len(sampler.samples) > len(stamps):
+            stamps.append(_stamp(line))
+        if number % TELL_EVERY == 0:
+            progress(100 * number // len(lines))
+    progress(100)
+    return sampler, stamps
+
+
 def _rail_names(lines: list[str]) -> list[str]:
     """The rails that the log's first lines state, in their order."""
     stated = (parse(line).rails_w for line in lines[:LINES_THAT_NAME_THE_RAILS])
@@ -168,8 +205,14 @@ def _rail_names(lines: list[str]) -> list[str]:
 def _stamp(line: str) -> dt.datetime | None:
     """The line's own time in whole seconds, without a zone (JetPack 5 and later)."""
     found = _STAMP.match(line)
+    return _time(found[1]) if found else None
+
+
+@lru_cache(maxsize=8)
+def _time(stamp: str) -> dt.datetime | None:
+    """Neighbouring lines share their second."""
     try:
-        return dt.datetime.strptime(found[1], "%m-%d-%Y %H:%M:%S") if found else None  # noqa: DTZ007
+        return dt.datetime.strptime(stamp, "%m-%d-%Y %H:%M:%S")  # noqa: DTZ007
     except ValueError:
         return None
 

@@ -10,11 +10,13 @@ from celery import current_app, shared_task
 from django.db import transaction
 from django.utils import timezone
 
-from measurements import notifying
+from measurements import log_import, notifying
 from measurements.builtin_networks import NoFile, ensure_file
+from measurements.log_import import LogRefused, LogWindow
 
-from .models import Application, Device, Run
+from .models import Application, Device, LogImport, Run
 from .models.applications import PATIENCE, SEND_AGAIN
+from .models.log_imports import MAX_ATTEMPTS
 
 
 @shared_task(ignore_result=True)
@@ -38,8 +40,32 @@ def tick() -> None:
         if run.state == Run.State.INVALID:
             run_ended(run)
     send_orders_again()
+    for pk in LogImport.objects.lost().values_list("pk", flat=True):
+        read_log.delay(pk)
     for device_id in Run.objects.queued().order_by().values_list("device", flat=True).distinct():
         dispatch(device_id)
+
+
+@shared_task(ignore_result=True)
+def read_log(pk: int) -> None:
+    """A large log becomes a run; the run and the end of its import are one transaction."""
+    row = LogImport.objects.get(pk=pk)
+    if not row.claim():
+        return
+    if row.attempt > MAX_ATTEMPTS:
+        row.refuse(f"Its reading was interrupted {MAX_ATTEMPTS} times. Import it again.")
+        return
+    asked = LogWindow(row.interval_ms, row.requests, row.start_s, row.end_s)
+    try:
+        with row.file.open() as file:
+            log = log_import.read_log(file.read(), asked, progress=row.tell)
+    except (LogRefused, FileNotFoundError) as refusal:
+        row.refuse(str(refusal))
+        return
+    with transaction.atomic():
+        run = log_import.store_log(log, asked, title=row.title, created_by=row.created_by)
+        if not row.finish(run):  # another reader was first
+            transaction.set_rollback(True)
 
 
 @shared_task(ignore_result=True)

@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/v1/networks/<str:sha256>", api.network_file, name="api_network"),
     path("runs/", views.run_list, name="runs"),
     path("runs/import/", views.import_log, name="import_log"),
+    path("runs/import/<int:pk>/", views.log_import, name="log_import"),
     path("runs/<uuid:run_id>/", views.run_detail, name="run"),
     path("runs/<uuid:run_id>/repeat/", views.run_repeat, name="run_repeat"),
     path("runs/<uuid:run_id>/trace.json", views.run_trace, name="run_trace"),

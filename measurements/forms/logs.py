@@ -7,9 +7,15 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.core.files.uploadedfile import UploadedFile
 
 from measurements.log_import import LogRefused, import_log
-from measurements.models import Run
+from measurements.models import LogImport, Run
+from measurements.models.log_imports import MOST_OPEN
+from measurements.tasks import read_log
+
+AT_ONCE_BYTES = 2 * 2**20
+"""A larger log takes more than half a second to read: a worker does it."""
 
 
 class LogImportForm(forms.Form):
@@ -66,19 +72,29 @@ class LogImportForm(forms.Form):
             self.add_error("end_s", f"The window must end after it starts, at {start_s:g} s.")
         return cleaned
 
-    def store(self, by: AbstractUser) -> Run | None:
-        """The imported run; None, with the reason among the errors, if the log was refused."""
-        cleaned = self.cleaned_data
+    def store(self, by: AbstractUser) -> Run | LogImport | None:
+        """The imported run, or the import of a large log, which a worker reads.
+
+        None, with the reason among the errors, if the log was refused.
+        """
+        file = self.cleaned_data["file"]
+        window = {name: self.cleaned_data[name] for name in ("interval_ms", "requests", "end_s")}
+        window |= {"start_s": self.cleaned_data["start_s"] or 0.0}
+        told = {"title": self.cleaned_data["title"], "created_by": by}
+        if file.size > AT_ONCE_BYTES:
+            return self._wait(file, **window, **told)
         try:
-            return import_log(
-                cleaned["file"].read(),
-                interval_ms=cleaned["interval_ms"],
-                requests=cleaned["requests"],
-                start_s=cleaned["start_s"] or 0.0,
-                end_s=cleaned["end_s"],
-                title=cleaned["title"],
-                created_by=by,
-            )
+            return import_log(file.read(), **window, **told)
         except LogRefused as refusal:
             self.add_error("file", str(refusal))
             return None
+
+    def _wait(self, file: UploadedFile, *, created_by: AbstractUser, **asked: Any) -> Any:
+        if created_by.log_imports.open().count() >= MOST_OPEN:
+            self.add_error("file", f"{MOST_OPEN} logs of yours are still being read: wait for one.")
+            return None
+        row = LogImport.objects.create(
+            file=file, file_name=file.name[:200], created_by=created_by, **asked
+        )
+        read_log.delay_on_commit(row.pk)
+        return row

@@ -5,6 +5,7 @@ from .arrival_traces import ArrivalTrace
 from .audit import AuditEntry
 from .calibrations import Calibration, CalibrationSeries
 from .devices import Device, DeviceToken, RejectedRecord
+from .log_imports import LogImport
 from .networks import Network
 from .notes import RunNote
 from .notifications import Delivery, Notification, NotificationChoice, Webhook
@@ -27,6 +28,7 @@ __all__ = [
     "Delivery",
     "Device",
     "DeviceToken",
+    "LogImport",
     "Network",
     "Notification",
     "NotificationChoice",

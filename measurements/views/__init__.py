@@ -17,6 +17,7 @@ from .devices import (
     device_token_revoke,
 )
 from .lists import list_file, list_tags, tags_undo, view_deed, view_save
+from .log_imports import import_log, log_import
 from .networks import network_detail, network_list, network_upload
 from .notes import run_note
 from .notifications import (
@@ -29,7 +30,7 @@ from .rail_maps import rail_map
 from .repeats import run_manifest, run_repeat
 from .replay import replay_board_new, replay_table
 from .run_page import run_detail
-from .runs import import_log, run_list
+from .runs import run_list
 from .traces import run_trace, run_window
 from .units import unit_settings, unit_use
 from .webhooks import webhook, webhook_deed, webhooks
@@ -57,6 +58,7 @@ __all__ = [
     "device_token",
     "device_token_revoke",
     "import_log",
+    "log_import",
     "list_file",
     "list_tags",
     "network_detail",
