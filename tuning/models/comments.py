@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from measurements.models import AuditEntry, Run
 
-from .sweeps import Frozen, Sweep
+from .steered import Frozen
+from .sweeps import Sweep
 
 BODY_LENGTH = 4000
 MOST_MENTIONS = 20

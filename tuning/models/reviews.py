@@ -28,7 +28,8 @@ from django.utils import timezone
 from measurements.models import AuditEntry
 from measurements.roles import REVIEWER, has_role
 
-from .sweeps import Frozen, Sweep
+from .steered import Frozen
+from .sweeps import Sweep
 from .verifications import Verification
 
 

@@ -1,25 +1,22 @@
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.apps import apps
 from django.conf import settings
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
-from django.utils import timezone
 
 from measurements.models import ArrivalTrace, Device, Network, Pack, Run, Tag
 from measurements.models.runs import POINT_FIELDS
-from tuning.paying import Prospect
 from tuning.questions import Earlier, Goal, Question
 from tuning.repeats import MOST_RUNS
 from tuning.space import Axis, Point, Space
 
+from .budgeted import Budgeted
 from .progress import SweepQuerySet
+from .steered import Steered
 
 if TYPE_CHECKING:
     from .cpu_phases import CpuPhase
@@ -28,20 +25,8 @@ if TYPE_CHECKING:
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
-class Frozen(ValueError):
-    """The result is approved, so nothing of it can be changed; the text says what to do."""
-
-
-class Sweep(models.Model):
+class Sweep(Steered, Budgeted):
     """A search for the point with the least energy per request within a latency limit."""
-
-    class State(models.TextChoices):
-        RUNNING = "running", "running"
-        PAUSED = "paused", "paused"
-        WAITING = "waiting", "waiting"
-        FINISHED = "finished", "finished"
-        CANCELLED = "cancelled", "cancelled"
-        FAILED = "failed", "failed"
 
     class Objective(models.TextChoices):
         BUSY = "busy", "busy energy per request"
@@ -68,8 +53,6 @@ class Sweep(models.Model):
         VERIFIED = "verified", "verified"
         NOT_CONFIRMED = "not_confirmed", "not confirmed"
         NOT_YET = "not_yet_verified", "not yet verified"
-
-    OPEN = (State.RUNNING, State.PAUSED, State.WAITING)
 
     name = models.CharField(max_length=120)
     device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="sweeps")
@@ -108,22 +91,10 @@ class Sweep(models.Model):
     sample_interval_ms = models.PositiveIntegerField(default=50)
     strategy = models.CharField(max_length=10, choices=Strategy, default=Strategy.POLYWEB)
     seed = models.BigIntegerField(default=0)
-    budget_trials = models.PositiveIntegerField()
-    budget_board_s = models.FloatField(null=True, help_text="NULL: no limit")
-    pays_over_requests = models.BigIntegerField(
-        null=True, help_text="It ends once measuring costs more than it saves on so many"
-    )
-    gain_j = models.FloatField(
-        null=True, help_text="What the next measurement was last expected to save, per request"
-    )
-    next_cost_j = models.FloatField(null=True, help_text="What it was expected to draw")
-    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
-    ended_because = models.CharField(max_length=300, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True)
 
     objects = SweepQuerySet.as_manager()
 
@@ -174,10 +145,6 @@ class Sweep(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("sweep", args=[self.pk])
-
-    @property
-    def is_open(self) -> bool:
-        return self.state in self.OPEN
 
     def space(self) -> Space:
         return Space.over(tuple(Axis(one.name, tuple(one.values)) for one in self.axes.all()))
@@ -237,41 +204,11 @@ class Sweep(models.Model):
             return self.Standing.NOT_YET
         return self.Standing(checked["verdict"])
 
-    def board_s(self) -> float:
-        """Board seconds that its finished runs took, on all boards; what it took over is free.
-
-        Both phases count.
-        """
-        runs = Run.objects.filter(trial_run__trial__in=self.trials.own())
-        searching_s = runs.aggregate(total=models.Sum("board_s"))["total"] or 0.0
-        return searching_s + self.cpu_board_s()
-
-    def cpu_board_s(self) -> float:
-        """The part of its board seconds that its CPU phase took."""
-        if self.phase is None:
-            return 0.0
-        runs = Run.objects.filter(
-            cpu_trial_run__trial__phase__sweep=self, cpu_trial_run__trial__taken_over=False
-        )
-        return runs.aggregate(total=models.Sum("board_s"))["total"] or 0.0
-
     def next_trial(self, point: Point) -> Trial:
         """A new trial that asks for `point`: another look, if there was one before."""
         values = list(point)
         looks = self.trials.filter(values=values).count()
         return self.trials.create(number=self.trials.count() + 1, values=values, look=looks + 1)
-
-    def spent_budget(self) -> str:
-        """Which budget is used up, in words; empty while there is some left."""
-        if self.trials.own().count() >= self.budget_trials:
-            return f"All {self.budget_trials} trials of the budget are done."
-        return self.spent_board_s()
-
-    def spent_board_s(self) -> str:
-        """That its board seconds are used up, in words; empty while there are some left."""
-        if self.budget_board_s is not None and self.board_s() >= self.budget_board_s:
-            return f"The budget of {self.budget_board_s:.0f} board seconds is used up."
-        return ""
 
     def question(self) -> Question:
         """What its strategy may look at."""
@@ -300,117 +237,8 @@ class Sweep(models.Model):
             known = sweep.trials.observed().filter(asked_at__lt=self.created_at)
             yield Earlier(sweep.space(), known.observations(like=self))
 
-    def pause(self) -> bool:
-        """RUNNING or WAITING -> PAUSED: what runs goes on, nothing more is planned."""
-        return self._move((self.State.RUNNING, self.State.WAITING), self.State.PAUSED)
-
-    def resume(self) -> bool:
-        return self._move((self.State.PAUSED,), self.State.RUNNING)
-
-    def wait(self) -> bool:
-        """RUNNING -> WAITING while its board is away."""
-        return self._move((self.State.RUNNING,), self.State.WAITING)
-
-    def carry_on(self) -> bool:
-        """WAITING -> RUNNING: the board is back."""
-        return self._move((self.State.WAITING,), self.State.RUNNING)
-
-    @property
-    def is_frozen(self) -> bool:
-        """Whether its result stands approved."""
-        review = apps.get_model("tuning", "Review")
-        return review.objects.filter(sweep=self.pk, state="approved").exists()
-
-    def refuse_if_frozen(self) -> None:
-        """Call it before anything of the sweep is changed; the database refuses it, too.
-
-        Raises:
-            Frozen: Its result is approved.
-        """
-        if self.is_frozen:
-            raise Frozen(
-                f"Nothing was changed: the result of “{self}” is approved and frozen. "
-                "A reviewer can withdraw the approval on its review page."
-            )
-
     @property
     def best_is(self) -> str:
         """What its best point is called."""
         names = {"energy_delay": "Least energy × latency", "pareto": "The knee of the front"}
         return names.get(self.goal, "Least energy")
-
-    @property
-    def prospect(self) -> Prospect | None:
-        """What its next measurement was last expected to save and to cost; None: not asked."""
-        if self.pays_over_requests is None or self.next_cost_j is None:
-            return None
-        gain_j = math.inf if self.gain_j is None else self.gain_j
-        return Prospect(gain_j, self.pays_over_requests, self.next_cost_j)
-
-    def expect(self, prospect: Prospect | None) -> None:
-        """Note for its page what the next measurement promises."""
-        known = prospect is not None and math.isfinite(prospect.gain_j)
-        self.gain_j = prospect.gain_j if prospect and known else None
-        self.next_cost_j = prospect.cost_j if prospect else None
-        self.save(update_fields=["gain_j", "next_cost_j"])
-
-    def extend(
-        self, *, trials: int, board_s: float | None = None, pays_over_requests: int | None = None
-    ) -> bool:
-        """More budget; a sweep that has ended, except by failing, goes on with it.
-
-        `pays_over_requests` takes the place of what was said before; None: the budget alone
-        ends it.
-
-        Raises:
-            Frozen: Its result is approved.
-        """
-        self.refuse_if_frozen()
-        more: dict[str, Any] = {
-            "budget_trials": models.F("budget_trials") + trials,
-            "pays_over_requests": pays_over_requests,
-        }
-        if board_s is not None:
-            more["budget_board_s"] = models.F("budget_board_s") + board_s
-        if self.pack_id:
-            return False
-        if self.state in self.OPEN:
-            return self._move(self.OPEN, self.state, **more)
-        ended = (self.State.FINISHED, self.State.CANCELLED)
-        return self._move(ended, self.State.RUNNING, ended_because="", finished_at=None, **more)
-
-    def finish(self, because: str) -> bool:
-        return self._end(self.State.FINISHED, because)
-
-    def fail(self, because: str) -> bool:
-        return self._end(self.State.FAILED, because)
-
-    def cancel(self, because: str) -> bool:
-        return self._end(self.State.CANCELLED, because)
-
-    def _end(self, state: str, because: str) -> bool:
-        return self._move(self.OPEN, state, ended_because=because, finished_at=timezone.now())
-
-    def _move(self, before: tuple[str, ...], after: str, **fields: object) -> bool:
-        moved = Sweep.objects.filter(pk=self.pk, state__in=before).update(state=after, **fields)
-        self.refresh_from_db()
-        return bool(moved)
-
-
-class SweepAxis(models.Model):
-    """One named axis of a sweep's space: gpu_min_hz, gpu_max_hz, emc_hz, cpu_hz or batch_size."""
-
-    sweep = models.ForeignKey(Sweep, on_delete=models.CASCADE, related_name="axes")
-    position = models.PositiveIntegerField()
-    name = models.CharField(max_length=40)
-    values = ArrayField(models.BigIntegerField())
-
-    class Meta:
-        ordering = ["position"]
-        constraints = [
-            models.UniqueConstraint(fields=["sweep", "name"], name="axis_once_per_sweep"),
-            models.UniqueConstraint(fields=["sweep", "position"], name="axis_position_once"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.values}"
