@@ -12,9 +12,8 @@ more than many runs of each. Two truths:
 
 - *this run*: the exact energy of the emulator's power trace over the same window, by
   the same definition. The errors are against this one.
-- *the board's mean there and then*: the mean of the exact energies of the same first n
-  requests in the state's other runs, n being what the run measured, freed of its own
-  scatter. The 95 % interval claims to cover this one.
+- *the board's mean there and then*: the run's exact energy, brought to the mean of the
+  state's other runs over the same first requests, and freed of its own scatter. The 95 % interval claims to cover this one.
 
 Beside each state stands one run of the fixed 1,000 requests, for its board seconds. The
 bound that the sensor's steps set is 1 step/sqrt(12) of each rail, in quadrature, over the
@@ -311,9 +310,10 @@ def summary(results: Sequence[Result]) -> dict[str, object]:
 def _board_means(results: Sequence[Result]) -> list[float | None]:
     """For each run, the board's mean for its first n requests, from its state's other runs.
 
-    The mean of m others scatters itself, so a run lies sqrt(1 + 1/m) times as far from it as
-    from the mean of ever more others; it is moved towards the run by just that factor.
-    A run that ended earlier counts with all that it served. None where there is no other run.
+    Another run is compared over the first k requests that both served: the same arrivals, so
+    that their chance is in neither. The mean of m others scatters itself, so a run lies
+    sqrt(1 + 1/m) times as far from it as from the mean of ever more others; it is moved
+    towards the run by just that factor. None where there is no other run.
     """
     of_state: dict[int, list[Truth]] = defaultdict(list)
     for result in results:
@@ -321,12 +321,18 @@ def _board_means(results: Sequence[Result]) -> list[float | None]:
     return [_board_mean(result.truth, of_state[result.state]) for result in results]
 
 
-def _board_mean(truth: Truth, all_truths: Sequence[Truth]) -> float | None:
-    n, own_j = truth.requests, truth.per_request_j(truth.requests)
-    others = [one.per_request_j(min(n, one.requests)) for one in all_truths if one is not truth]
-    if not others:
+def _board_mean(own: Truth, all_truths: Sequence[Truth]) -> float | None:
+    ratios = [_ratio(one, own) for one in all_truths if one is not own]
+    if not ratios:
         return None
-    return own_j + (statistics.fmean(others) - own_j) / math.sqrt(1 + 1 / len(others))
+    apart = (statistics.fmean(ratios) - 1) / math.sqrt(1 + 1 / len(ratios))
+    return own.per_request_j(own.requests) * (1 + apart)
+
+
+def _ratio(one: Truth, other: Truth) -> float:
+    """Of their energies over the requests that both served."""
+    k = min(one.requests, other.requests)
+    return one.per_request_j(k) / other.per_request_j(k)
 
 
 def _coverage(results: Sequence[Result], truths_j: Iterable[float | None]) -> float:

@@ -27,12 +27,12 @@ PATIENCE_MS = 180_000
 
 
 @contextlib.contextmanager
-def started(var: Path) -> Iterator[tuple[str, str]]:
+def started(var: Path, *options: str) -> Iterator[tuple[str, str]]:
     """A fresh system under `var`, stopped at the end: its URL and the admin's password."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "manage.py", "up", "--port", str(port)]
+    command = [sys.executable, "manage.py", "up", "--port", str(port), *options]
     environment = {**os.environ, "POLYWEB_VAR": str(var), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, text=True
