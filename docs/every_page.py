@@ -128,7 +128,7 @@ def look(tour: Tour, state: str, paths: Iterable[str]) -> None:
 
 
 def sheet(browser: Browser, pictures: list[Path], to: Path) -> None:
-    page = browser.new_page(viewport={"width": 1720, "height": 1100})
+    page = browser.new_page(viewport={"width": 1720, "height": 300})
     widths = [620, 620, 215, 215]
     images = "".join(
         f'<img src="{picture.as_uri()}" width="{width}">'
@@ -138,7 +138,7 @@ def sheet(browser: Browser, pictures: list[Path], to: Path) -> None:
     html.parent.mkdir(exist_ok=True)
     html.write_text(f'<body style="display:flex;gap:8px;align-items:start">{images}')
     page.goto(html.as_uri())
-    page.screenshot(path=to)
+    page.screenshot(path=to, full_page=True)
     page.close()
     html.unlink()
 
