@@ -118,6 +118,7 @@ def look(tour: Tour, state: str, paths: Iterable[str]) -> None:
             page.goto("about:blank")
             page.goto(path)
             page.wait_for_timeout(1200)  # tabs and charts are fetched after the page
+            page.evaluate("window.scrollTo(0, 0)")
             wide = page.evaluate("document.documentElement.scrollWidth")
             if wide > size["width"]:
                 print(f"  wider than its window: {path}, {wide} of {size['width']} px")
