@@ -13,7 +13,8 @@ more than many runs of each. Two truths:
 - *this run*: the exact energy of the emulator's power trace over the same window, by
   the same definition. The errors are against this one.
 - *the board's mean there and then*: the run's exact energy, brought to the mean of the
-  state's other runs over the same first requests, and freed of its own scatter. The 95 % interval claims to cover this one.
+  state's other runs over the same first requests, and freed of its own scatter. The 95 %
+  interval claims to cover this one.
 
 Beside each state stands one run of the fixed 1,000 requests, for its board seconds. The
 bound that the sensor's steps set is 1 step/sqrt(12) of each rail, in quadrature, over the
