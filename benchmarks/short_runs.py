@@ -34,8 +34,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import energy_truth
 import numpy as np
-import paper
+from paper_figure import grid_problem
 from problems import Problem
+from stands import features
 from tuner import MOST_REGRET, _factor
 
 from measurements import energy, quality
@@ -101,7 +102,7 @@ class Board:
     def _record(self, point: Point, half_width_percent: float, seed: int) -> Record:
         gpu_hz, emc_hz, batch_size = point
         state = energy_truth.State(
-            self.kind, seed, paper.features(self.network),
+            self.kind, seed, features(self.network),
             OperatingPoint(gpu_min_hz=gpu_hz, gpu_max_hz=gpu_hz, emc_hz=emc_hz),
             batch_size, Arrivals(), sample_interval_ms=50,
         )  # fmt: skip
@@ -181,7 +182,7 @@ def run(way: str, problem: Problem, board: Board, *, wanted: float, seeds: int, 
 
 
 def problems(kind: str, network: str, factors: Sequence[float | None]) -> Iterator[Problem]:
-    whole, _ = paper.grid_problem(kind, network, 2)
+    whole, _ = grid_problem(kind, network, 2)
     for factor in factors:
         slo_ms = None if factor is None else factor * float(whole.latency_ms.min())
         words = "no limit" if factor is None else f"{factor:g}×"
