@@ -52,6 +52,16 @@ def test_a_search_starts_from_an_earlier_one(page: Page):
     expect(page.get_by_role("heading", level=1)).to_have_text("came first")
 
 
+def test_a_winner_that_was_measured_coarsely_is_measured_again(page: Page):
+    launch(page, name="again", trials=4, strategy="polyweb", measure="1", **B0)
+    until_finished(page)
+    page.get_by_role("tab", name="Trials").click()
+    rows = page.locator("#sweep-trials tbody tr")
+    expect(page.locator("#sweep-trials tr.best")).to_contain_text("look 2")
+    expect(rows.filter(has_text="measured again")).to_have_count(1)
+    expect(rows).to_have_count(4)
+
+
 def test_a_point_of_a_front_is_chosen_and_verified(page: Page):
     launch(page, name="a front", trials=8, strategy="polyweb", goal="pareto", **B0)
     until_finished(page)

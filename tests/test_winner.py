@@ -23,6 +23,7 @@ def launch(
     goal: str = "energy",
     serves: str = "",
     earlier: str = "",
+    measure: str = "",
 ) -> None:
     """Fill in the launch form and press the button; ends on the sweep's page."""
     knobs = "gpu_min_hz_how=nth&gpu_max_hz_how=found"
@@ -33,6 +34,7 @@ def launch(
     page.get_by_label("Strategy").select_option(strategy)
     page.get_by_label("Trials at most").fill(str(trials))
     page.get_by_label("Requests per run").fill("200")
+    page.get_by_label("Measure", exact=True).select_option(measure)
     page.get_by_label("This result will serve").fill(serves)
     if earlier:
         page.get_by_role("checkbox", name=earlier).check()
