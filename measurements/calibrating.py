@@ -16,7 +16,7 @@ from measurements.calibration import Fit, NotCalibrated, calibrate
 from measurements.messages import SamplerCpu
 from measurements.meter_csv import MeterFileRefused, Readings, read_meter
 from measurements.models import AuditEntry, Calibration, CalibrationSeries, OverheadCheck, Run
-from measurements.overhead import Arm, CpuCost, NotComparable, cpu_cost, overhead
+from measurements.overhead import Arm, CpuCost, NotComparable, Overhead, cpu_cost, overhead
 from measurements.sessions import BoardSession, traces
 
 VALID_DAYS = 90
@@ -47,22 +47,16 @@ def make_calibration(
         CalibrationRefused: The file cannot be read, does not belong to the session, or no
             useful line follows.
     """
-    steps_w = _steps_w(session.runs)
-    try:
-        readings, shown = read_meter(data), usable(traces(session.runs))
-        fit = calibrate(readings, shown, steps_w=steps_w, meter_accuracy=meter_accuracy)
-    except (MeterFileRefused, NotAligned, NotCalibrated) as refusal:
-        raise CalibrationRefused(str(refusal)) from refusal
+    fit = _fitted(session, data, meter_accuracy)
     row = Calibration(
         device=session.runs[0].device,
         made_by=by,
         meter=meter,
         note=note,
-        file_name=file_name[:200],
-        file_sha256=hashlib.sha256(data).hexdigest(),
         valid_from=session.began_at,
         valid_until=session.ended_at + dt.timedelta(days=valid_days),
         meter_accuracy=meter_accuracy,
+        **_file(data, file_name),
         **_columns(fit),
     )
     with transaction.atomic():
@@ -72,6 +66,21 @@ def make_calibration(
         told = {"calibration": row.pk, "gain": row.gain, "offset_w": row.offset_w}
         AuditEntry.objects.note(by, "calibrated", row.device, **told)
     return row
+
+
+def _fitted(session: BoardSession, data: bytes, meter_accuracy: float | None) -> Fit:
+    steps_w = _steps_w(session.runs)
+    try:
+        readings, shown = read_meter(data), usable(traces(session.runs))
+        return calibrate(readings, shown, steps_w=steps_w, meter_accuracy=meter_accuracy)
+    except (MeterFileRefused, NotAligned, NotCalibrated) as refusal:
+        raise CalibrationRefused(str(refusal)) from refusal
+
+
+def _file(data: bytes | None, name: str) -> dict[str, str]:
+    """Which file a row was made from; empty if none."""
+    sha256 = "" if data is None else hashlib.sha256(data).hexdigest()
+    return {"file_name": name[:200], "file_sha256": sha256}
 
 
 def check_overhead(
@@ -91,24 +100,13 @@ def check_overhead(
         CalibrationRefused: The file cannot be read or aligned, or the runs are no such check.
     """
     runs = compared_runs(session.runs)
-    if data is None and not all(run.is_sampled for run in runs):
-        raise CalibrationRefused(
-            "With the sampler off only an external meter sees the power: choose its file."
-        )
-    try:
-        powers_w = _rail_powers_w(runs) if data is None else _meter_powers_w(session, runs, data)
-        found = overhead(
-            [Arm(run.sample_interval_ms, w) for run, w in zip(runs, powers_w, strict=True)]
-        )
-    except (MeterFileRefused, NotAligned, NotComparable) as refusal:
-        raise CalibrationRefused(str(refusal)) from refusal
+    found = _compared(session, runs, data)
     row = OverheadCheck(
         device=session.runs[0].device,
         made_by=by,
         reference="rails" if data is None else "meter",
         meter=meter,
-        file_name=file_name[:200],
-        file_sha256="" if data is None else hashlib.sha256(data).hexdigest(),
+        **_file(data, file_name),
         fast_ms=found.fast_ms,
         slow_ms=found.slow_ms,
         extra_w=found.extra_w,
@@ -121,6 +119,19 @@ def check_overhead(
         row.runs.set(runs)
         AuditEntry.objects.note(by, "checked the sampler", row.device, extra_w=row.extra_w)
     return row
+
+
+def _compared(session: BoardSession, runs: Sequence[Run], data: bytes | None) -> Overhead:
+    if data is None and not all(run.is_sampled for run in runs):
+        raise CalibrationRefused(
+            "With the sampler off only an external meter sees the power: choose its file."
+        )
+    try:
+        powers_w = _rail_powers_w(runs) if data is None else _meter_powers_w(session, runs, data)
+        arms = [Arm(run.sample_interval_ms, w) for run, w in zip(runs, powers_w, strict=True)]
+        return overhead(arms)
+    except (MeterFileRefused, NotAligned, NotComparable) as refusal:
+        raise CalibrationRefused(str(refusal)) from refusal
 
 
 def compared_runs(runs: Sequence[Run]) -> list[Run]:

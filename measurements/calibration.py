@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,32 +127,44 @@ def calibrate(
     if not known:
         raise NotAligned("None of the runs knows its total power throughout.")
     alignment = align(readings, known)
-    board_w, meter_w = all_pairs(readings, known, alignment)
-    covered = ~np.isnan(board_w)
-    if covered.sum() < FEWEST_PAIRS:
-        raise NotAligned(f"Only {covered.sum()} readings fall into the runs.")
-    used = _steady(board_w)[covered]
-    board_s = alignment.board_s(readings.t_s)[1:][covered]
-    starts_s = np.array([trace.t_s[0] for trace in known])
-    run = np.searchsorted(starts_s, board_s, side="right") - 1
-    x, y = board_w[covered], meter_w[covered]
+    pairs = _paired(readings, known, alignment)
+    used = pairs.is_used
     line, residuals_w, batches = _fit_line(
-        x[used], y[used], run[used],
+        pairs.board_w[used], pairs.meter_w[used], pairs.run[used],
         board_error_w=math.sqrt(sum(step**2 for step in steps_w) / 12),
         meter_error_w=readings.step_w / math.sqrt(12),
         meter_accuracy=meter_accuracy,
     )  # fmt: skip
-    return Fit(
-        line=line,
-        alignment=alignment,
+    residual_w = float(np.sqrt(np.mean(residuals_w**2)))
+    return Fit(line, alignment, *pairs, residual_w=residual_w, batches=batches)
+
+
+class _Pairs(NamedTuple):
+    """The columns of a Fit; see there."""
+
+    meter_s: Floats
+    board_s: Floats
+    meter_w: Floats
+    board_w: Floats
+    run: NDArray[np.intp]
+    is_used: NDArray[np.bool_]
+
+
+def _paired(readings: Readings, known: Sequence[Trace], alignment: Alignment) -> _Pairs:
+    """Each reading that a run covers, beside the board's own power."""
+    board_w, meter_w = all_pairs(readings, known, alignment)
+    covered = ~np.isnan(board_w)
+    if covered.sum() < FEWEST_PAIRS:
+        raise NotAligned(f"Only {covered.sum()} readings fall into the runs.")
+    board_s = alignment.board_s(readings.t_s)[1:][covered]
+    starts_s = np.array([trace.t_s[0] for trace in known])
+    return _Pairs(
         meter_s=readings.t_s[1:][covered],
         board_s=board_s,
-        meter_w=y,
-        board_w=x,
-        run=run,
-        is_used=used,
-        residual_w=float(np.sqrt(np.mean(residuals_w**2))),
-        batches=batches,
+        meter_w=meter_w[covered],
+        board_w=board_w[covered],
+        run=np.searchsorted(starts_s, board_s, side="right") - 1,
+        is_used=_steady(board_w)[covered],
     )
 
 

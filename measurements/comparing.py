@@ -7,23 +7,19 @@ from __future__ import annotations
 
 import string
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import JSONObject
 
-from measurements import comparison, envelope, latency
+from measurements import comparison, latency
 from measurements.comparison import Difference, Estimate
 from measurements.latency import Latencies
-from measurements.models import Calibration, PowerSample, Run
+from measurements.models import Calibration, Run
 
 MOST = 12
 LETTERS = string.ascii_uppercase
-TRACE_POINTS = 500
-MOST_READ = 3000
-"""Samples of one run that are read for its line in the overlay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,22 +115,6 @@ def sides(found: Sequence[Run]) -> list[Side]:
     ]
 
 
-def settings(shown: Sequence[Side]) -> list[Row]:
-    """What was asked of each run."""
-    return [Row(label, unit, tuple(Cell(of(side)) for side in shown)) for label, unit, of in _ASKED]
-
-
-def versions(shown: Sequence[Side]) -> list[Row]:
-    """On what, with what and by which definitions each run was made."""
-    software = sorted({name for side in shown for name in _software(side.run)})
-    rows = [Row(label, "", tuple(Cell(of(side)) for side in shown)) for label, of in _MADE_BY]
-    rows += [
-        Row(name, "", tuple(Cell(_software(side.run).get(name, "not stated")) for side in shown))
-        for name in software
-    ]
-    return rows
-
-
 def results(shown: Sequence[Side], baseline: int) -> list[Row]:
     """What came of each run; the tested ones with their difference from the baseline."""
     rows = [
@@ -152,17 +132,6 @@ def results(shown: Sequence[Side], baseline: int) -> list[Row]:
     return [row for row in (*rows, *_rail_powers(shown)) if row.is_known or row.label in _TOLD]
 
 
-def unlike(shown: Sequence[Side]) -> list[str]:
-    """In what the runs differ that a comparison should hold alike, in words."""
-    found = []
-    for label, of in _LIKE:
-        values = [of(side) for side in shown]
-        if len(set(values)) > 1:
-            listed = ", ".join(dict.fromkeys(str(value) for value in values))
-            found.append(f"{label}: {listed}")
-    return found
-
-
 def sentences(shown: Sequence[Side], baseline: int, rows: Sequence[Row]) -> list[str]:
     """What each other run does beside the baseline, in energy and in p95."""
     energy = [side.energy for side in shown]
@@ -177,16 +146,6 @@ def sentences(shown: Sequence[Side], baseline: int, rows: Sequence[Row]) -> list
         text = f"{side.letter} against {base}: energy per request: {words.words() if words else ''}"
         told.append(f"{text}; p95 latency: {p95[number]}." if p95[number] else f"{text}.")
     return told
-
-
-def overlay(shown: Sequence[Side]) -> dict[uuid.UUID, tuple[list[float], list[float | None]]]:
-    """(seconds from the start of serving, total power in W) of each run, in one query."""
-    queries = [_few_samples(side.run) for side in shown]
-    rows = queries[0].union(*queries[1:], all=True) if len(queries) > 1 else queries[0]
-    columns: dict[uuid.UUID, list[tuple[int, float | None]]] = {side.run.pk: [] for side in shown}
-    for run, t_us, total_w in rows:
-        columns[run].append((t_us, total_w))
-    return {side.run.pk: _line(side.run, sorted(columns[side.run.pk])) for side in shown}
 
 
 def csv_rows(shown: Sequence[Side], tables: Sequence[Sequence[Row]]) -> Iterable[list[object]]:
@@ -233,28 +192,6 @@ def _rail_w(run: Run, name: str) -> float | None:
     return None
 
 
-def _few_samples(run: Run) -> Any:
-    """About `TRACE_POINTS` of its samples, at the level that its length asks for."""
-    expected = 1e3 * (run.board_s or 0.0) / max(1, run.sample_interval_ms or 1000)
-    samples = PowerSample.objects.filter(run=run)
-    level = 0
-    while expected > envelope.SHORT and expected / envelope.stretch(level) > TRACE_POINTS / 3:
-        level += 1
-    if level:
-        levels = range(min(level, envelope.LEVELS), envelope.LEVELS + 1)
-        samples = samples.filter(level__in=levels)
-    return samples.order_by("t_us").values_list("run_id", "t_us", "total_w")[:MOST_READ]
-
-
-def _line(
-    run: Run, samples: Sequence[tuple[int, float | None]]
-) -> tuple[list[float], list[float | None]]:
-    serve_s = next((phase.start_s for phase in run.phases.all() if phase.name == "serve"), 0.0)
-    step = max(1, -(-len(samples) // TRACE_POINTS))
-    kept = samples[::step]
-    return [t_us / 1e6 - serve_s for t_us, _ in kept], [total_w for _, total_w in kept]
-
-
 def _latencies(run: Run) -> Latencies:
     """None of them without a log, or where the run is not valid."""
     return (
@@ -293,92 +230,6 @@ def _done(run: Run, column: str) -> float | None:
     return getattr(run, column) if run.state == Run.State.DONE else None
 
 
-def _software(run: Run) -> dict[str, str]:
-    found: dict[str, str] = run.manifest.get("board", {}).get("software", {})
-    return found
-
-
-def _clock(column: str) -> Callable[[Side], str]:
-    """The limit that was asked; "as found" where nothing was."""
-
-    def text(side: Side) -> str:
-        value = getattr(side.run, column)
-        if side.run.origin == Run.Origin.IMPORTED_LOG:
-            return "a log does not say"
-        return "as found" if value is None else f"{value / 1e6:.2f}".rstrip("0").rstrip(".")
-
-    return text
-
-
-def _slo(side: Side) -> str:
-    told = side.run.in_sweep
-    if not told or told["slo_ms"] is None:
-        return "none"
-    return f"{told['statistic']} ≤ {told['slo_ms']:g} ms"
-
-
-def _arrivals(side: Side) -> str:
-    run = side.run
-    if run.origin == Run.Origin.IMPORTED_LOG:
-        return "a log does not say"
-    rate = f" at {run.rate_hz:g} a second" if run.rate_hz else ""
-    return f"{run.get_arrivals_display()}{rate}{f', {run.trace}' if run.trace else ''}"
-
-
-def _stopping(side: Side) -> str:
-    percent = side.run.half_width_percent
-    return "fixed requests" if percent is None else f"energy known to ± {percent:g} %"
-
-
-def _board(key: str) -> Callable[[Side], str]:
-    return lambda side: str(side.run.manifest.get("board", {}).get(key) or "not stated")
-
-
-def _manifest(key: str) -> Callable[[Side], str]:
-    return lambda side: str(side.run.manifest.get(key) or "not stated")
-
-
-def _provenance(side: Side) -> str:
-    """As the device was when it measured: "real", "emulated", "replay", "host"."""
-    if side.run.device is None:
-        return "imported log"
-    told = side.run.manifest.get("board", {}).get("provenance")
-    return str(told or side.run.device.provenance)
-
-
-def _sampled(side: Side) -> str:
-    return str(side.run.sample_interval_ms or "off")
-
-
-def _calibrated(side: Side) -> str:
-    return f"of {side.calibration.made_at:%Y-%m-%d}" if side.calibration else "none"
-
-
-_ASKED: tuple[tuple[str, str, Callable[[Side], str]], ...] = (
-    ("Network", "", lambda side: str(side.run.network or "not stated")),
-    ("Device", "", lambda side: str(side.run.device or "not stated")),
-    ("Batch size", "", lambda side: str(side.run.batch_size or "not stated")),
-    ("GPU min", "MHz", _clock("gpu_min_hz")),
-    ("GPU max", "MHz", _clock("gpu_max_hz")),
-    ("Memory clock", "MHz", _clock("emc_hz")),
-    ("CPU clock", "MHz", _clock("cpu_hz")),
-    ("Arrivals", "", _arrivals),
-    ("Latency limit (SLO)", "", _slo),
-    ("Requests asked", "", lambda side: str(side.run.requests_asked)),
-    ("Ends by", "", _stopping),
-    ("Sampled every", "ms", _sampled),
-    ("Seed", "", lambda side: str(side.run.seed)),
-)
-_MADE_BY: tuple[tuple[str, Callable[[Side], str]], ...] = (
-    ("Provenance", _provenance),
-    ("Board", _board("model")),
-    ("L4T", _board("l4t")),
-    ("JetPack", _board("jetpack")),
-    ("Load", _manifest("load")),
-    ("Definitions version", _manifest("definitions")),
-    ("Calibration", _calibrated),
-    ("Rails of the total", lambda side: " + ".join(side.run.total_of) or "not known"),
-)
 _TOLD = ("Busy energy per request", "p95 latency")
 """Rows that stand there even where no run knows them."""
 _MEASURED = (
@@ -388,18 +239,4 @@ _MEASURED = (
     ("At its start", "°C", "temp_before_c"),
     ("Requests served", "", "requests_served"),
     ("Board time", "s", "board_s"),
-)
-_LIKE: tuple[tuple[str, Callable[[Side], str]], ...] = (
-    ("Network", lambda side: str(side.run.network or "not stated")),
-    ("Provenance", _provenance),
-    ("Device", lambda side: str(side.run.device or "not stated")),
-    ("Batch size", lambda side: str(side.run.batch_size or "not stated")),
-    ("Arrivals", _arrivals),
-    ("Latency limit", _slo),
-    ("Sampled every (ms)", _sampled),
-    ("Sampler", lambda side: _software(side.run).get("sampler", "not stated")),
-    ("Load", _manifest("load")),
-    ("Calibration", _calibrated),
-    ("Definitions version", _manifest("definitions")),
-    ("Rails of the total", lambda side: " + ".join(side.run.total_of) or "not known"),
 )

@@ -55,47 +55,57 @@ def open_board(
     `jetson` and `host` are this machine; a replayed table is `orin-nano` or a file's path.
 
     Args:
-        state_dir: Survives a crash; holds what is needed to restore a board's clocks, and
-            an emulated board's files under `tree/`.
-        pace: Virtual seconds that an emulated board may run in a wall second; None: all it can.
-        sampler: What reads a Jetson's power sensors.
+        state_dir: Survives a crash; holds what restores a board's clocks, and emulated files.
+        pace: Virtual seconds that a board may run in a wall second; None: all it can.
         helper: The privileged helper's socket; without it this process sets a Jetson's clocks.
         load: What serves on this machine (`load.choice`); empty: `onnx` on a host, none else.
-        network_file: Gives the ONNX file with a hash.
 
     Raises:
         UnknownBoard: `spec` is none of them.
-        ValueError: There is no emulated board of that kind, the file is no replay table, or
-            no load is called so.
+        ValueError: No emulated board, replay table or load is called so.
         OSError: Clocks were left held and cannot be restored, or `state_dir` not be written.
     """
-    if spec in ("jetson", HOST):
-        clock = RealClock()
-        text = load or (HOST_LOAD if spec == HOST else "")
-        loads = choose(text, clock=clock, network_file=network_file, cache=state_dir / "engines")
-        if spec == HOST:
-            return HostBoard(
-                name,
-                files=SysFiles(Path("/")),
-                clock=clock,
-                loads=loads,
-                needs_network_file=loads.needs_network_file,
-            )
-        return _jetson(name, state_dir, sampler, Helper(helper) if helper.exists() else None, loads)
     if spec.startswith(EMULATED):
         kind = spec.removeprefix(EMULATED)
-        return emulator.open_board(
-            kind.removesuffix(REAL_TIME),
-            name=name,
-            tree=state_dir / "tree",
-            seed=_seed(name),
-            real_time=kind.endswith(REAL_TIME),
-            pace=pace,
-            sampler=sampler,
-        )
+        return _emulated(kind, name, state_dir, pace=pace, sampler=sampler)
     if spec.startswith(REPLAY):
         return replay.ReplayBoard(name, replay.table_of(spec.removeprefix(REPLAY)), pace=pace)
-    raise UnknownBoard(f"no board {spec!r}: {SPECS}")
+    if spec not in ("jetson", HOST):
+        raise UnknownBoard(f"no board {spec!r}: {SPECS}")
+    text, cache = load or (HOST_LOAD if spec == HOST else ""), state_dir / "engines"
+    loads = choose(text, clock=RealClock(), network_file=network_file, cache=cache)
+    if spec == HOST:
+        return _host(name, loads)
+    return _jetson(name, state_dir, sampler, Helper(helper) if helper.exists() else None, loads)
+
+
+def _emulated(
+    kind: str,
+    name: str,
+    state_dir: Path,
+    *,
+    pace: Callable[[], float | None],
+    sampler: SamplerName,
+) -> Board:
+    return emulator.open_board(
+        kind.removesuffix(REAL_TIME),
+        name=name,
+        tree=state_dir / "tree",
+        seed=_seed(name),
+        real_time=kind.endswith(REAL_TIME),
+        pace=pace,
+        sampler=sampler,
+    )
+
+
+def _host(name: str, loads: LoadChoice) -> Board:
+    return HostBoard(
+        name,
+        files=SysFiles(Path("/")),
+        clock=loads.clock,
+        loads=loads,
+        needs_network_file=loads.needs_network_file,
+    )
 
 
 def _jetson(

@@ -13,11 +13,13 @@ from .overheads import OverheadCheck
 from .packs import Pack
 from .rail_maps import RailMap
 from .replay import ReplayTable
-from .runs import Run, RunQuerySet, Verdict
+from .run_queries import RunQuerySet
+from .runs import Run
 from .samples import Phase, PowerSample, RequestLog
 from .saved_views import SavedView
 from .tags import Tag, TagChange, TagRefused
 from .unit_settings import UnitSettings, energy_unit_of
+from .verdicts import Verdict
 
 __all__ = [
     "Application",

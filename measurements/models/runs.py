@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import datetime as dt
 import uuid
 
 from django.conf import settings
@@ -24,44 +23,14 @@ from .arrival_traces import ArrivalTrace
 from .devices import Device
 from .networks import Network
 from .packs import Pack
+from .run_queries import ArrivalsKind, Origin, RunQuerySet, State, StoppedBecause, Work
 from .tags import Tag
 
-LEASE = dt.timedelta(seconds=15)
-"""A running run whose board has not been heard for this long goes back to the queue."""
 MAX_ATTEMPTS = 3
 LONGEST_WARM_UP_S = 20.0
 FIXED_REQUESTS = 1000
 """What the paper serves in each run, and what adaptive stopping is compared with."""
 POINT_FIELDS = ("gpu_min_hz", "gpu_max_hz", "emc_hz", "cpu_hz")
-
-
-class RunQuerySet(models.QuerySet["Run"]):
-    def queued(self) -> RunQuerySet:
-        return self.filter(state=Run.State.QUEUED).order_by("queued_at")
-
-    def done(self) -> RunQuerySet:
-        return self.filter(state=Run.State.DONE)
-
-    def of_requests(self) -> RunQuerySet:
-        """Runs of whole requests: preprocessing alone is no inference."""
-        return self.filter(work=Run.Work.REQUEST)
-
-    def sampled(self) -> RunQuerySet:
-        """All but those that sampled nothing by plan, which enter no figure and no search."""
-        return self.filter(sample_interval_ms__isnull=False)
-
-    def lost(self) -> RunQuerySet:
-        """Running runs whose board fell silent."""
-        return self.filter(state=Run.State.RUNNING, heard_at__lt=timezone.now() - LEASE)
-
-    def finished(self) -> RunQuerySet:
-        return self.filter(state__in=[Run.State.DONE, Run.State.INVALID])
-
-    def counts(self) -> dict[str, int]:
-        """How many runs are in each state."""
-        return self.aggregate(
-            **{state: models.Count("pk", filter=Q(state=state)) for state in Run.State.values}
-        )
 
 
 class Run(models.Model):
@@ -70,31 +39,11 @@ class Run(models.Model):
     An imported log has no device, no network and no operating point: they are NULL.
     """
 
-    class State(models.TextChoices):
-        QUEUED = "queued", "queued"
-        RUNNING = "running", "running"
-        DONE = "done", "done"
-        INVALID = "invalid", "invalid"
-        CANCELLED = "cancelled", "cancelled"
-
-    class Origin(models.TextChoices):
-        MEASURED = "measured", "measured here"
-        IMPORTED_LOG = "log", "imported tegrastats log"
-
-    class ArrivalsKind(models.TextChoices):
-        BACK_TO_BACK = "back_to_back", "back to back"
-        UNIFORM = "uniform", "uniform"
-        POISSON = "poisson", "Poisson"
-        TRACE = "trace", "replay of a trace"
-
-    class Work(models.TextChoices):
-        REQUEST = "request", "whole requests"
-        PREPROCESSING = "preprocessing", "preprocessing alone"
-
-    class StoppedBecause(models.TextChoices):
-        FIXED = "fixed", "it served the fixed number of requests"
-        PRECISE = "precise", "its energy was known well enough"
-        CEILING = "ceiling", "it reached the most requests it may serve"
+    State = State
+    Origin = Origin
+    ArrivalsKind = ArrivalsKind
+    Work = Work
+    StoppedBecause = StoppedBecause
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.MEASURED)
@@ -349,22 +298,3 @@ class Run(models.Model):
         """QUEUED or RUNNING -> CANCELLED; False if it had ended before."""
         open_runs = Run.objects.filter(pk=self.pk, state__in=[Run.State.QUEUED, Run.State.RUNNING])
         return bool(open_runs.update(state=Run.State.CANCELLED, finished_at=timezone.now()))
-
-
-class Verdict(models.Model):
-    """A named reason why a run is invalid, or a thing its reader should know."""
-
-    class Severity(models.TextChoices):
-        INVALID = "invalid", "invalid"
-        NOTE = "note", "note"
-
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="verdicts")
-    severity = models.CharField(max_length=10, choices=Severity, default=Severity.INVALID)
-    code = models.CharField(max_length=40)
-    text = models.TextField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "code"], name="verdict_once")]
-
-    def __str__(self) -> str:
-        return self.text

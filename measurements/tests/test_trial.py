@@ -4,7 +4,8 @@ import pytest
 
 from measurements import quality
 from measurements.board.catalogue import open_board
-from measurements.board.trial import SETTLE_S, TAIL_S, Cancelled, run_trial
+from measurements.board.course import SETTLE_S, TAIL_S
+from measurements.board.trial import Cancelled, run_trial
 from measurements.messages import Arrivals, NetworkFeatures, OperatingPoint, Plan, Record
 from measurements.record_form import check
 from measurements.tests.bench_board import DEFAULT, PERIOD_S, BenchBoard, BenchClock

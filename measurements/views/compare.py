@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 
-from measurements import comparing, comparison_figures, latency
+from measurements import comparing, comparison_figures, latency, like_with_like, overlay
 from measurements.browsing import url
 from measurements.comparing import LETTERS, MOST, Side
 from measurements.comparison_figures import Curve
@@ -93,9 +93,9 @@ def _context(request: HttpRequest, shown: list[Side]) -> dict[str, Any]:
     measured = comparing.results(shown, baseline)
     only = request.GET.get("only") == "differences"
     tables = [
-        ("Settings", comparing.settings(shown)),
+        ("Settings", like_with_like.settings(shown)),
         ("Results", measured),
-        ("Board, versions and definitions", comparing.versions(shown)),
+        ("Board, versions and definitions", like_with_like.versions(shown)),
     ]
     return {
         "sides": list(zip(shown, links(request.GET, "runs", ids), strict=True)),
@@ -106,7 +106,7 @@ def _context(request: HttpRequest, shown: list[Side]) -> dict[str, Any]:
         ],
         "all_tables": [rows for _, rows in tables],
         "sentences": comparing.sentences(shown, baseline, measured),
-        "unlike": comparing.unlike(shown),
+        "unlike": like_with_like.unlike(shown),
         "not_done": [side for side in shown if side.run.state != Run.State.DONE],
         "only": only,
         "toggle": url(request.GET, only=None if only else "differences"),
@@ -121,7 +121,7 @@ def _context(request: HttpRequest, shown: list[Side]) -> dict[str, Any]:
 def _figures(request: HttpRequest, shown: list[Side]) -> list[tuple[str, Any]]:
     names = [side.letter for side in shown]
     unit = energy_unit_of(request.user)
-    powers = comparing.overlay(shown)
+    powers = overlay.powers(shown)
     timed = [
         Curve(n, side.letter, x, [100 * share for share in y])
         for n, side in enumerate(shown)
