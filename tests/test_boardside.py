@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 DEVICE = "/devices/emulated-agx-orin/"
 NETWORK = "EfficientNet-B4 (380 px)"
+SLOW = "EfficientNet-B7 (600 px)"
 UNDER_WAY = "/lists/runs.csv?state=queued&state=running"
 LONG_S = 240
 LATENCIES = Path(__file__).parent.parent / "benchmarks/data/orin_nano_latency.csv"
@@ -43,7 +44,7 @@ def wait_until_all_ran(page: Page) -> None:
 
 
 def queue(page: Page, *, requests: int) -> None:
-    page.get_by_label("Network").select_option(label=NETWORK)
+    page.get_by_label("Network").select_option(label=SLOW)
     page.get_by_label("Requests a run").fill(str(requests))
     page.get_by_role("button", name="Queue the runs").click()
     expect(page.get_by_text(re.compile(r"\d+ runs are queued"))).to_be_visible()
@@ -54,10 +55,10 @@ def queue(page: Page, *, requests: int) -> None:
 def test_a_meters_csv_calibrates_the_board(system, page: Page, tmp_path: Path):
     page.goto(DEVICE)
     page.get_by_role("link", name="Calibrate").click()
-    queue(page, requests=60)
+    queue(page, requests=400)
     meter = tmp_path / "meter.csv"
     meter.write_text(system.manage("shell", "-v", "0", "-c", METER))
-    page.goto(f"{DEVICE}calibrations/new/")
+    page.goto(f"{DEVICE}calibrate/")
     page.get_by_label("The meter's CSV").set_input_files(meter)
     page.get_by_label("Meter", exact=True).fill("emulated meter")
     page.get_by_role("button", name="Calibrate").click()
@@ -74,7 +75,7 @@ def test_the_sampler_is_checked_by_the_boards_own_rails(page: Page):
     page.get_by_role("link", name="Check the sampler").click()
     expect(page.get_by_label(re.compile("^sampler off"))).to_be_checked()
     page.get_by_label(re.compile("^one sample a second")).check()
-    queue(page, requests=150)
+    queue(page, requests=350)  # 8 s: five samples at one a second
     page.goto(f"{DEVICE}sampler-check/")
     expect(page.get_by_label("Session")).to_contain_text("sampler 50 ms against 1000 ms")
     page.get_by_role("button", name="Compare").click()
