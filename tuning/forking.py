@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser
@@ -48,13 +49,15 @@ def fork(source: Sweep, cleaned: dict[str, Any], *, by: AbstractUser) -> Sweep:
 
 
 def _take_over(source: Sweep, sweep: Sweep) -> None:
+    looks: Counter[tuple[int, ...]] = Counter()  # Anew, since what was given up stays behind.
     for number, trial in enumerate(source.trials.observed(), start=1):
+        looks[tuple(trial.values)] += 1
         mine = sweep.trials.create(
             number=number,
             values=trial.values,
             state=trial.state,
             taken_over=True,
-            look=trial.look,
+            look=looks[tuple(trial.values)],
             is_superseded=trial.is_superseded,
         )
         done = trial.trial_runs.filter(run__state=Run.State.DONE).order_by("pk")

@@ -49,17 +49,17 @@ def closer_look(question: Question, log_gain: float) -> Point | None:
 
 def last_look(question: Question) -> Point | None:
     """The best point, if its energy is known from its coarse first look alone; before the end."""
-    best = question.best
-    if not question.may_repeat or best is None:
+    best, wanted = question.best, question.half_width_percent
+    if best is None or wanted is None or precision(question, None) == wanted:
         return None
     looks = [o for o in question.observations if o.point == best.point]
     return best.point if len(looks) == 1 else None
 
 
-def precision(question: Question, point: Point) -> float | None:
+def precision(question: Question, point: Point | None) -> float | None:
     """How well the energy at `point` has to be known: half of its 95 % interval, in percent.
 
-    A coarse run is enough for a first look where a second one may follow.
+    A coarse run is enough for a first look where a second one may follow. None: at any new point.
     """
     wanted = question.half_width_percent
     first = all(o.point != point for o in question.observations)

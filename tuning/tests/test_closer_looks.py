@@ -177,6 +177,18 @@ def test_a_search_that_pays_no_longer_still_looks_closer_at_its_winner(monkeypat
     assert sweep.ended_because == "It pays no longer."
 
 
+def test_a_fork_numbers_looks_anew_where_one_was_given_up():
+    source = repeating(state=Sweep.State.FINISHED)
+    first = make_trial(source, **ended(100, 3.0))
+    source.next_trial(tuple(first.values)).give_up()
+    again = source.next_trial(tuple(first.values))
+    again.trial_runs.create(run=first.trial_runs.get().run)
+    again.observed()
+    fork = forking.fork(source, fork_fields(strategy="polyweb", slo_ms=None), by=make_user())
+    assert [trial.look for trial in fork.trials.all()] == [1, 2]
+    assert fork.next_trial(tuple(first.values)).look == 3
+
+
 def test_an_extended_sweep_goes_on_with_what_it_has_not_seen():
     sweep = go_through(repeating(budget_trials=3))
     assert sweep.extend(trials=1)

@@ -79,9 +79,13 @@ def test_polyweb_explores_with_coarse_runs_and_looks_closer_at_contenders():
 
 def test_a_winner_that_was_seen_once_is_looked_at_before_the_end():
     seen = close_race()
-    assert last_look(question(*seen)) == (100, 1)
-    assert last_look(question(*seen, seen[0])) is None
-    assert last_look(question(*seen, may_repeat=False)) is None
+    assert last_look(question(*seen, half_width_percent=1.0)) == (100, 1)
+    assert last_look(question(*seen, seen[0], half_width_percent=1.0)) is None
+    assert last_look(question(*seen, half_width_percent=1.0, may_repeat=False)) is None
+
+
+def test_a_first_look_that_was_not_coarse_needs_no_last_one():
+    assert last_look(question(*close_race(), half_width_percent=5.0)) is None
 
 
 def test_without_a_second_look_the_first_one_is_exact():
