@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
-
 from measurements.calibration import Line
+from measurements.drawing import Figure
 from measurements.figures import figure
 
 MOST_POINTS = 3000
@@ -32,7 +31,7 @@ class Pairs:
         )  # fmt: skip
 
 
-def overlay(pairs: Pairs, line: Line) -> go.Figure:
+def overlay(pairs: Pairs, line: Line) -> Figure:
     """What the meter read, the board's own power, and the same calibrated, over time."""
     shown = pairs.thinned()
     calibrated_w = [line.power_w(power) for power in shown.board_w]
@@ -61,7 +60,7 @@ def overlay(pairs: Pairs, line: Line) -> go.Figure:
     return drawn
 
 
-def residuals(pairs: Pairs, line: Line) -> go.Figure:
+def residuals(pairs: Pairs, line: Line) -> Figure:
     """Meter less calibrated board over the board's own power, one point a reading."""
     shown = pairs.thinned()
     drawn = figure(

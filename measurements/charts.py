@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import plotly.graph_objects as go
+from measurements.drawing import Figure
 
 DIGITS = 5
 """Significant digits that reach the browser: more than any axis or hover shows."""
@@ -34,7 +34,7 @@ class Chart:
 
     name: str
     question: str
-    figure: go.Figure
+    figure: Figure
     table: Table
     note: str = ""
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
-
 from measurements.comparison import Estimate
+from measurements.drawing import Figure, Trace, scatter
 from measurements.figures import figure
 from measurements.units import JOULE, EnergyUnit
 
@@ -36,7 +35,7 @@ def dash(number: int) -> str:
 
 def energies(
     names: Sequence[str], found: Sequence[Estimate], *, what: str, unit: EnergyUnit = JOULE
-) -> go.Figure:
+) -> Figure:
     """One bar each, with its 95 % interval; what is not known has none."""
     known = [one.value for one in found if one.value is not None]
     unit = unit.fitting(known)
@@ -61,7 +60,7 @@ def energies(
     return drawn
 
 
-def distributions(curves: Sequence[Curve]) -> go.Figure:
+def distributions(curves: Sequence[Curve]) -> Figure:
     """Which share of requests took no longer than so many ms."""
     drawn = figure(
         height=340,
@@ -73,7 +72,7 @@ def distributions(curves: Sequence[Curve]) -> go.Figure:
     return drawn
 
 
-def powers(curves: Sequence[Curve]) -> go.Figure:
+def powers(curves: Sequence[Curve]) -> Figure:
     """Total power of each run, from the start of its serving."""
     drawn = figure(
         height=340,
@@ -85,7 +84,7 @@ def powers(curves: Sequence[Curve]) -> go.Figure:
     return drawn
 
 
-def fronts(curves: Sequence[Curve], *, unit: EnergyUnit = JOULE) -> go.Figure:
+def fronts(curves: Sequence[Curve], *, unit: EnergyUnit = JOULE) -> Figure:
     """Of each sweep the points that no other of it beats in both latency (x) and joules (y)."""
     unit = unit.fitting([y for curve in curves for y in curve.y if y is not None])
     drawn = figure(
@@ -96,12 +95,12 @@ def fronts(curves: Sequence[Curve], *, unit: EnergyUnit = JOULE) -> go.Figure:
     for curve in curves:
         shown = Curve(curve.number, curve.name, curve.x, unit.of(curve.y).tolist())
         line = _line(shown, f"%{{y:.3~g}} {unit.symbol} at %{{x:.4~g}} ms", shape="hv")
-        drawn.add_trace(line.update(mode="lines+markers", marker={"size": 7}))
+        drawn.add_trace({**line, "mode": "lines+markers", "marker": {"size": 7}})
     return drawn
 
 
-def _line(curve: Curve, hover: str, **line: object) -> go.Scatter:
-    return go.Scatter(
+def _line(curve: Curve, hover: str, **line: object) -> Trace:
+    return scatter(
         x=curve.x,
         y=curve.y,
         name=curve.name,

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
+from measurements.drawing import Figure, bar
 from measurements.units import JOULE, EnergyUnit
 
 MOST_BINS = 60
@@ -26,8 +26,8 @@ _AXIS = {
     "ticklen": 4,
     "title": {"standoff": 8, "font": {"size": 12}},
 }
-TEMPLATE = go.layout.Template(
-    layout={
+TEMPLATE = {
+    "layout": {
         "autotypenumbers": "strict",
         "font": {"size": 12},
         "hoverlabel": {"align": "left"},
@@ -39,7 +39,7 @@ TEMPLATE = go.layout.Template(
         "xaxis": _AXIS,
         "yaxis": _AXIS,
     }
-)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ class EnergyShare:
     energy_j: float
 
 
-def figure(**layout: object) -> go.Figure:
+def figure(**layout: object) -> Figure:
     """An empty figure in PolyWeb's template."""
-    return go.Figure(layout={"template": TEMPLATE, **layout})
+    return Figure({"template": TEMPLATE, **layout})
 
 
-def latency_histogram(latencies_ms: ArrayLike, *, marks: Sequence[Mark]) -> go.Figure:
+def latency_histogram(latencies_ms: ArrayLike, *, marks: Sequence[Mark]) -> Figure:
     """How many requests took how long, with percentiles and the SLO as lines.
 
     Args:
@@ -74,7 +74,7 @@ def latency_histogram(latencies_ms: ArrayLike, *, marks: Sequence[Mark]) -> go.F
     """
     latencies = np.asarray(latencies_ms, dtype=float)
     counts, edges = np.histogram(latencies, bins=_bins(latencies))
-    bars = go.Bar(
+    bars = bar(
         x=((edges[:-1] + edges[1:]) / 2).tolist(),
         y=counts.tolist(),
         width=np.diff(edges).tolist(),
@@ -95,7 +95,7 @@ def latency_histogram(latencies_ms: ArrayLike, *, marks: Sequence[Mark]) -> go.F
     ).add_trace(bars)
 
 
-def rail_energy(shares: Sequence[EnergyShare], *, what: str, unit: EnergyUnit = JOULE) -> go.Figure:
+def rail_energy(shares: Sequence[EnergyShare], *, what: str, unit: EnergyUnit = JOULE) -> Figure:
     """One bar per rail: what each adds to a request, in `unit` or, for hours, in joules.
 
     Args:

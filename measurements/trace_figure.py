@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from measurements.drawing import Figure, Trace, scatter
 from measurements.figures import figure
 from measurements.power import Window
 
@@ -19,8 +19,6 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 """Rails of one part share its colour and are told apart by their dashes."""
 CLOCKS = (("GPU clock", "gpu", "gpu_mhz"), ("memory clock", "memory", "emc_mhz"),
           ("CPU clock", "cpu", "cpu_mhz"))  # fmt: skip
-Line = dict[str, Any]
-"""A trace of the figure."""
 HEIGHT = 620
 DOMAINS = {"power": [0.5, 1.0], "clocks": [0.27, 0.45], "temp": [0.1, 0.22], "batches": [0.0, 0.05]}
 """Where each strip stands, from the bottom; the axis of time is under the lowest."""
@@ -83,12 +81,8 @@ class Surroundings:
     """The window that was integrated anew."""
 
 
-def power_trace(trace: PowerTrace, *, around: Surroundings) -> dict[str, Any]:
-    """Total and rails over time; clocks, temperature and batches below on the same axis.
-
-    A figure as plotly writes it: its own objects would look at every sample several times,
-    which takes five times as long as all else.
-    """
+def power_trace(trace: PowerTrace, *, around: Surroundings) -> Figure:
+    """Total and rails over time; clocks, temperature and batches below on the same axis."""
     drawn = figure(
         height=HEIGHT,
         hovermode="x unified",
@@ -104,20 +98,16 @@ def power_trace(trace: PowerTrace, *, around: Surroundings) -> dict[str, Any]:
         annotations=_hints(around),
         meta={"phases": {name: _shade(Span(name, 0, 0)) for name in PHASE_LABELS}},
     )  # fmt: skip
-    lines = [*_power_lines(trace), *_clock_lines(trace), _temperature(trace)]
-    lines += [_batches(around.batches or (), row) for row in (0, 1)]
-    return {"data": lines, "layout": drawn.to_plotly_json()["layout"]}
-
-
-def _scatter(**trace: Any) -> Line:
-    return {"type": "scatter", **trace}
+    drawn.data += [*_power_lines(trace), *_clock_lines(trace), _temperature(trace)]
+    drawn.data += [_batches(around.batches or (), row) for row in (0, 1)]
+    return drawn
 
 
 def _strip(name: str, title: str, **more: object) -> dict[str, object]:
     return {"title": {"text": title}, "domain": DOMAINS[name], **more}
 
 
-def _power_lines(trace: PowerTrace) -> list[Line]:
+def _power_lines(trace: PowerTrace) -> list[Trace]:
     seen: dict[str, int] = {}
     lines = [_line(trace, "total", trace.total_w, "--text", width=2)]
     for rail in trace.rails:
@@ -129,8 +119,8 @@ def _power_lines(trace: PowerTrace) -> list[Line]:
 
 def _line(
     trace: PowerTrace, name: str, power_w: Sequence[float | None], token: str, **line: object
-) -> Line:
-    return _scatter(
+) -> Trace:
+    return scatter(
         x=trace.t_s,
         y=power_w,
         mode="lines",
@@ -141,10 +131,10 @@ def _line(
     )
 
 
-def _clock_lines(trace: PowerTrace) -> list[Line]:
+def _clock_lines(trace: PowerTrace) -> list[Trace]:
     """Each clock that a sample states; all of them while there is none yet."""
     return [
-        _scatter(
+        scatter(
             x=trace.t_s,
             y=getattr(trace, column),
             yaxis="y2",
@@ -160,8 +150,8 @@ def _clock_lines(trace: PowerTrace) -> list[Line]:
     ]
 
 
-def _temperature(trace: PowerTrace) -> Line:
-    return _scatter(
+def _temperature(trace: PowerTrace) -> Trace:
+    return scatter(
         x=trace.t_s,
         y=trace.temp_c,
         yaxis="y3",
@@ -174,14 +164,14 @@ def _temperature(trace: PowerTrace) -> Line:
     )
 
 
-def _batches(batches: Sequence[Batch], row: int) -> Line:
+def _batches(batches: Sequence[Batch], row: int) -> Trace:
     """Every other batch as a bar of its inference; neighbours stand in two rows."""
     times: list[float | None] = [None]  # An axis without any point cannot be drawn.
     texts = [""]
     for batch in batches[row::2]:
         times += [batch.start_s, batch.end_s, None]
         texts += [_batch_words(batch)] * 2 + [""]
-    return _scatter(
+    return scatter(
         x=times,
         y=[None if t is None else row for t in times],
         yaxis="y4",

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-import plotly.graph_objects as go
-
 from measurements.charts import Chart, Link, Table
+from measurements.drawing import Trace, bar
 from measurements.figures import figure
 
 PHASES = (
@@ -107,8 +106,8 @@ def _of_run(stay: Stay, at_s: float) -> list[Piece]:
     return found
 
 
-def _bars(shown: Sequence[Piece], name: str, token: str) -> go.Bar:
-    return go.Bar(
+def _bars(shown: Sequence[Piece], name: str, token: str) -> Trace:
+    return bar(
         y=[piece.board for piece in shown],
         base=[piece.start_s for piece in shown],
         x=[piece.length_s for piece in shown],

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 
 from measurements.charts import Chart, Link, Table
+from measurements.drawing import Figure, Trace, scatter
 from measurements.figures import figure
 from tuning.forecast import Forecast
 from tuning.heat_cells import LIKELY
@@ -84,7 +84,7 @@ def _figure(
     grid: Grid | None,
     board_s: Sequence[float] | None,
     scale: EnergyScale,
-) -> go.Figure:
+) -> Figure:
     x = list(board_s) if board_s is not None else [float(r.number) for r in results]
     title = "Board time spent (s)" if board_s is not None else "Trial"
     drawn = figure(
@@ -110,12 +110,14 @@ def _figure(
     )
     if grid is not None and results:
         drawn.add_trace(_random(grid, results, x, scale))
-    return drawn.update_yaxes(**_range(drawn))
+    drawn.layout["yaxis"] |= _range(drawn)
+    return drawn
 
 
-def _range(drawn: go.Figure) -> dict[str, object]:
+def _range(drawn: Figure) -> dict[str, object]:
     """From the lines alone: far-off trials would make them flat. A double click shows all."""
-    ys = [y for trace in drawn.data if trace.mode == "lines" for y in trace.y if y is not None]
+    lines = [trace["y"] for trace in drawn.data if trace["mode"] == "lines"]
+    ys = [y for line in lines for y in line if y is not None]
     if not ys:
         return {}
     margin = 0.15 * (max(ys) - min(ys)) or 0.05 * max(ys)
@@ -129,8 +131,8 @@ def _points(
     token: str,
     scale: EnergyScale,
     question: Question,
-) -> go.Scatter:
-    return go.Scatter(
+) -> Trace:
+    return scatter(
         x=[at for at, _ in shown],
         y=[scale.value(known_energy(result), 1) for _, result in shown],
         mode="markers",
@@ -163,14 +165,12 @@ def _best_so_far(results: Sequence[Result]) -> list[float | None]:
     return found
 
 
-def _random(
-    grid: Grid, results: Sequence[Result], x: Sequence[float], scale: EnergyScale
-) -> go.Scatter:
+def _random(grid: Grid, results: Sequence[Result], x: Sequence[float], scale: EnergyScale) -> Trace:
     """Its expectation at each number of trials; in board time at the sweep's own mean pace."""
     draws = max(result.number for result in results)
     expected = expected_best(grid.feasible_j, points=grid.points, draws=draws)
     pace = max(x) / draws
-    return go.Scatter(
+    return scatter(
         x=[pace * k for k in range(1, draws + 1)],
         y=[None if np.isnan(joules) else scale.value(float(joules), 1) for joules in expected],
         mode="lines",

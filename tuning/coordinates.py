@@ -42,7 +42,7 @@ class Coordinates:
 
 
 def coordinates(space: Space) -> Coordinates:
-    raw = np.array(space.points, dtype=float).reshape(len(space), len(space.axes))
+    raw = space.table.astype(float)
     natural = np.empty_like(raw)
     unit, rank = np.empty_like(raw), np.empty_like(raw)
     for j, axis in enumerate(space.axes):

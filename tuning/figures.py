@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import plotly.graph_objects as go
-
 from measurements.charts import Chart
+from measurements.drawing import Figure, Trace, scatter
 from measurements.figures import figure
 from tuning.baselines import Baseline
 from tuning.figure_tables import of_results
@@ -49,7 +48,7 @@ def energy_against_latency(
     question: Question,
     baselines: Mapping[int, Baseline] | None = None,
     is_relative: bool = False,
-) -> go.Figure:
+) -> Figure:
     """Every measured point, the front that no other point beats in both, the SLO, the default.
 
     Args:
@@ -107,8 +106,8 @@ def _points(
     token: str,
     unit: EnergyScale,
     question: Question,
-) -> go.Scatter:
-    return go.Scatter(
+) -> Trace:
+    return scatter(
         x=[result.latency_ms for result in results],
         y=[unit.value(known_energy(result), result.batch_size) for result in results],
         error_y=unit.error_bars(results),
@@ -124,8 +123,8 @@ def _points(
     )  # fmt: skip
 
 
-def _front(front: Sequence[Result], unit: EnergyScale) -> go.Scatter:
-    return go.Scatter(
+def _front(front: Sequence[Result], unit: EnergyScale) -> Trace:
+    return scatter(
         x=[result.latency_ms for result in front],
         y=[unit.value(known_energy(result), result.batch_size) for result in front],
         mode="lines",
@@ -136,10 +135,10 @@ def _front(front: Sequence[Result], unit: EnergyScale) -> go.Scatter:
     )
 
 
-def _defaults(baselines: Sequence[Baseline], unit: EnergyScale) -> go.Scatter:
+def _defaults(baselines: Sequence[Baseline], unit: EnergyScale) -> Trace:
     """What the board does by itself, at every batch size where that was measured."""
     known = [zero for zero in baselines if zero.latency_ms is not None]
-    return go.Scatter(
+    return scatter(
         x=[zero.latency_ms for zero in known],
         y=[unit.value(zero.energy_j, zero.batch_size) for zero in known],
         mode="markers",
@@ -169,8 +168,8 @@ def _zero_line() -> dict[str, object]:
     }
 
 
-def _ring(best: Result, unit: EnergyScale) -> go.Scatter:
-    return go.Scatter(
+def _ring(best: Result, unit: EnergyScale) -> Trace:
+    return scatter(
         x=[best.latency_ms],
         y=[unit.value(known_energy(best), best.batch_size)],
         mode="markers",
@@ -181,8 +180,8 @@ def _ring(best: Result, unit: EnergyScale) -> go.Scatter:
     )
 
 
-def _slo_line(slo_ms: float, energies: Sequence[float]) -> go.Scatter:
-    return go.Scatter(
+def _slo_line(slo_ms: float, energies: Sequence[float]) -> Trace:
+    return scatter(
         x=[slo_ms, slo_ms],
         y=[min(energies, default=0.0), max(energies, default=1.0)],
         mode="lines",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
-
 from measurements.charts import Chart, Link, Table
+from measurements.drawing import Trace, bar, scatter
 from measurements.figures import figure
 from measurements.units import JOULE, EnergyUnit
 from tuning.cpu_answer import Answer, Energy, Measured, Split
@@ -80,7 +79,7 @@ def split(found: Split) -> Chart:
     )
     for name, ms, token in parts:
         drawn.add_trace(
-            go.Bar(
+            bar(
                 x=[ms], y=[""], orientation="h", name=name, width=0.5, meta={"token": token},
                 hovertemplate=f"{name} {three_digits(ms)} ms<extra></extra>",
             )
@@ -94,8 +93,8 @@ def split(found: Split) -> Chart:
 def _points(
     held: Sequence[Measured], values: Sequence[float | None], label: str, token: str, symbol: str,
     *, axis: str, widths: Sequence[float] | None = None,
-) -> go.Scatter:  # fmt: skip
-    return go.Scatter(
+) -> Trace:  # fmt: skip
+    return scatter(
         x=[one.cpu_hz / 1e6 for one in held],
         y=values,
         error_y=widths and {"type": "data", "array": widths, "thickness": 1, "width": 2},
@@ -110,10 +109,10 @@ def _points(
     )
 
 
-def _curve(found: Answer, held: Sequence[Measured]) -> go.Scatter:
+def _curve(found: Answer, held: Sequence[Measured]) -> Trace:
     low, high = held[0].cpu_hz, held[-1].cpu_hz
     clocks = [low + (high - low) * i / (CURVE_POINTS - 1) for i in range(CURVE_POINTS)]
-    return go.Scatter(
+    return scatter(
         x=[hz / 1e6 for hz in clocks],
         y=[1e3 * found.curves.at(hz).time_s for hz in clocks],
         mode="lines",
@@ -124,8 +123,8 @@ def _curve(found: Answer, held: Sequence[Measured]) -> go.Scatter:
     )
 
 
-def _as_found(found: Measured, held: Sequence[Measured], scale: float) -> go.Scatter:
-    return go.Scatter(
+def _as_found(found: Measured, held: Sequence[Measured], scale: float) -> Trace:
+    return scatter(
         x=[held[0].cpu_hz / 1e6, held[-1].cpu_hz / 1e6],
         y=[found.board.joules * scale] * 2,
         mode="lines",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
-
 from measurements.charts import Chart, Table
-from measurements.figures import TEMPLATE
+from measurements.drawing import Figure, scatter
+from measurements.figures import figure
 from tuning.pairs import Comparison
 
 TOKENS = ("--accent", "--rail-memory", "--rail-cpu")
@@ -29,17 +28,17 @@ def chart(comparisons: Sequence[Comparison]) -> Chart:
     )
 
 
-def savings(comparisons: Sequence[Comparison]) -> go.Figure:
+def savings(comparisons: Sequence[Comparison]) -> Figure:
     """Energy saved in percent: a dot a block, and the mean of all with its 95 % interval."""
-    figure = go.Figure()
+    drawn = figure(yaxis={"title": {"text": "Energy saved per request (%)"}})
     for token, one in zip(TOKENS, comparisons, strict=False):
         blocks = [f"block {number}" for number in range(1, len(one.saved.pairs) + 1)]
         percent = [100 * pair for pair in one.saved.pairs]
         mean, none = 100 * one.saved.value, [0.0] * len(blocks)
         above, below = 100 * one.saved.high - mean, mean - 100 * one.saved.low
         interval = {"array": [*none, above], "arrayminus": [*none, below]}
-        figure.add_trace(
-            go.Scatter(
+        drawn.add_trace(
+            scatter(
                 name=f"against {one.arm.words}",
                 x=[*blocks, "all"],
                 y=[*percent, mean],
@@ -50,6 +49,4 @@ def savings(comparisons: Sequence[Comparison]) -> go.Figure:
                 meta={"token": token},
             )
         )
-    title = {"text": "Energy saved per request (%)"}
-    figure.update_layout(template=TEMPLATE, yaxis={"title": title})
-    return figure
+    return drawn

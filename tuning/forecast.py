@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from tuning.beliefs import Z95, Models, NothingMeasured
-from tuning.questions import Observation, Question
+from tuning.questions import Goal, Observation, Question
 from tuning.space import Space
 from tuning.surrogate import Mixture
 
@@ -44,7 +45,7 @@ class Share:
     total_high: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Forecast:
     """Belief about every point, in the order of `Space.points`; arrays of shape (points,).
 
@@ -61,13 +62,17 @@ class Forecast:
     measured: int
     shares: tuple[Share, ...]
 
-    @property
+    @cached_property
     def energy_j(self) -> Floats:
         return np.exp(self.log_j)
 
-    @property
+    @cached_property
     def latency_ms(self) -> Floats:
         return np.exp(self.log_ms)
+
+    def log_cost(self, goal: Goal) -> Floats:
+        """Of what the goal counts, J or J·ms; of a front, the point of least J·ms is its knee."""
+        return self.log_j if goal is Goal.ENERGY else self.log_j + self.log_ms
 
     def energy_ends_j(self, i: int) -> tuple[float, float]:
         """The 95 % interval of point `i`."""
@@ -119,7 +124,7 @@ def shares(space: Space, energy: Mixture) -> tuple[Share, ...]:
     Source: Sobol' (2001), first-order and total indices, here by exact enumeration; where not
     every combination is allowed, knobs are not independent and shares may overlap.
     """
-    points = np.array(space.points, dtype=float).reshape(len(space), len(space.axes))
+    points = space.table
     found = []
     for j, axis in enumerate(space.axes):
         if len(axis.values) < 2:
@@ -145,7 +150,7 @@ def _enough(question: Question) -> Sequence[Observation]:
     return [*best, *(others[i] for i in spread)]
 
 
-def _groups(columns: Floats) -> NDArray[np.intp]:
+def _groups(columns: NDArray[np.int64]) -> NDArray[np.intp]:
     """Which group each row belongs to: rows alike are one, shape (rows,)."""
     _, groups = np.unique(columns, axis=0, return_inverse=True)
     return np.asarray(groups, dtype=np.intp).ravel()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuning.forecast import Forecast
 from tuning.results import Result
 from tuning.space import Axis, Space
 from tuning.wording import SHORT, Question, clock_mhz, hover, three_digits
 
+Number = TypeVar("Number", int, NDArray[np.int64])
 AS_FOUND = "as found"
 LIKELY = 0.5
 """A predicted point counts as within the limit from this probability on."""
@@ -42,6 +45,18 @@ class Plane:
     def place(self, point: Mapping[str, int]) -> tuple[int, int]:
         """(column, row) of a point."""
         return _position(self.x, point), _position(self.y, point)
+
+    def places(self, space: Space) -> NDArray[np.int64]:
+        """The number of each point's place, shape (points,); see `number`."""
+        column, row = (
+            np.searchsorted(axis.values, space.column(axis.name)) if axis.values else 0
+            for axis in (self.x, self.y)
+        )
+        return self.number(column, row) + np.zeros(len(space), dtype=np.int64)
+
+    def number(self, column: Number, row: Number) -> Number:
+        """Places counted column by column."""
+        return column * max(1, len(self.y.values)) + row
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,32 +136,30 @@ def predicted(
 ) -> list[Predicted]:
     """What the model believes is best at each place that is not among `besides`.
 
-    Likely within the limit before unlikely, then by energy.
+    Likely within the limit before unlikely, then by what the goal counts.
 
     Args:
         only: Values that other knobs are held at; over those that are not, the best is taken.
     """
-    taken, meets, energy = set(besides), forecast.meets(question.slo_ms), forecast.log_j
-    best: dict[tuple[int, int], int] = {}
-    for i, values in enumerate(space.points):
-        point = space.named(values)
-        place = plane.place(point)
-        if place in taken or point.get("batch_size", batch_size) != batch_size:
-            continue
-        if any(point[name] != value for name, value in only.items()):
-            continue
-        rank = (meets[i] < LIKELY, energy[i])
-        if place not in best or rank < (meets[best[place]] < LIKELY, energy[best[place]]):
-            best[place] = i
-    return [_predicted(space, forecast, place, i, meets) for place, i in best.items()]
+    meets, cost = forecast.meets(question.slo_ms), forecast.log_cost(question.goal)
+    places = plane.places(space)
+    asked = ~np.isin(places, [plane.number(*place) for place in besides])
+    for name, value in {"batch_size": batch_size, **only}.items():
+        if name in space.names:
+            asked &= space.column(name) == value
+    left = np.flatnonzero(asked)
+    ranked = left[np.lexsort((cost[left], meets[left] < LIKELY, places[left]))]
+    _, firsts = np.unique(places[ranked], return_index=True)
+    return [_predicted(space, forecast, plane, int(i), meets) for i in ranked[firsts]]
 
 
 def _predicted(
-    space: Space, forecast: Forecast, place: tuple[int, int], i: int, meets: np.ndarray
+    space: Space, forecast: Forecast, plane: Plane, i: int, meets: NDArray[np.float64]
 ) -> Predicted:
+    point = space.named(space.points[i])
     return Predicted(
-        *place,
-        point=space.named(space.points[i]),
+        *plane.place(point),
+        point=point,
         energy_j=float(forecast.energy_j[i]),
         energy_ends_j=forecast.energy_ends_j(i),
         latency_ms=float(forecast.latency_ms[i]),

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
-
 from measurements.charts import Chart, Table
+from measurements.drawing import Figure, shade
 from measurements.figures import figure
 from tuning import heat_cells
 from tuning.baselines import Baseline
@@ -42,7 +40,7 @@ class HeatMap:
     """One heat map, and the knobs over which each cell shows the best point."""
 
     batch_size: int
-    figure: go.Figure
+    figure: Figure
     best_over: tuple[str, ...]
     predicted: tuple[Predicted, ...] = ()
 
@@ -159,7 +157,7 @@ def _look(
 
 def _heat_map(
     cells: Sequence[Cell], guesses: Sequence[Predicted], size: int, look: _Look
-) -> go.Figure:
+) -> Figure:
     columns, rows = look.plane.columns, look.plane.rows
     feasible = [cell for cell in cells if cell.shown.meets_slo]
     outside = [cell for cell in cells if not cell.shown.meets_slo]
@@ -256,8 +254,8 @@ def _outline(guess: Predicted, size: int, look: _Look) -> dict[str, object]:
     if not guess.is_likely or value is None:
         return _frame(guess, 0.36, {"width": 1.5, "dash": "dot"}, "--line-strong")
     low, high = look.limits
-    share = min(1.0, max(0.0, (value - low) / (high - low)))
-    colour = sample_colorscale(SHADES, 1 - share if look.scale.more_is_better else share)[0]
+    share = (value - low) / (high - low)
+    colour = shade(1 - share if look.scale.more_is_better else share)
     return _frame(guess, 0.36, {"width": 2.5, "color": colour})
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
-
 from measurements.charts import Chart, Link, Table
+from measurements.drawing import Figure, Trace, bar, scatter
 from measurements.figures import figure
 from tuning.figure_tables import head, knob
 from tuning.forecast import Forecast, Share
@@ -132,11 +131,11 @@ def _numbers(share: Share) -> tuple[float, ...]:
             share.total, share.total_low, share.total_high)  # fmt: skip
 
 
-def _bars(shares: Sequence[Share], name: str, key: str, width: float, token: str) -> go.Bar:
+def _bars(shares: Sequence[Share], name: str, key: str, width: float, token: str) -> Trace:
     values = [getattr(share, key) for share in shares]
     lows = [getattr(share, f"{key}_low") for share in shares]
     highs = [getattr(share, f"{key}_high") for share in shares]
-    return go.Bar(
+    return bar(
         y=[SHORT.get(share.name, share.name) for share in shares],
         x=[100 * value for value in values],
         error_x={
@@ -163,7 +162,7 @@ def _slice(
     forecast: Forecast,
     scale: EnergyScale,
     question: Question,
-) -> go.Figure:
+) -> Figure:
     x = [space.named(space.points[i])[name] for i in along]
     in_unit = [value / 1e6 for value in x] if name.endswith("_hz") else [float(v) for v in x]
     ends = [sorted(_ends(forecast, i, scale)) for i in along]
@@ -208,8 +207,9 @@ def _slice(
 
 def _lines(
     x: list[str], y: list[str], values: list[list[float | None]], scale: EnergyScale
-) -> go.Contour:
-    return go.Contour(
+) -> Trace:
+    return dict(
+        type="contour",
         x=x,
         y=y,
         z=values,
@@ -227,8 +227,8 @@ def _lines(
 
 def _marks(
     seen: Sequence[Result], first: str, second: str, scale: EnergyScale, question: Question
-) -> go.Scatter:
-    return go.Scatter(
+) -> Trace:
+    return scatter(
         x=[knob(first, r.point[first]) for r in seen],
         y=[knob(second, r.point[second]) for r in seen],
         mode="markers+text",

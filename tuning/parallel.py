@@ -10,10 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
-
 from measurements.charts import Chart, Table
+from measurements.drawing import Figure, Trace, scatter, shade
 from measurements.figures import figure
 from tuning.figure_tables import head, knob, of_results
 from tuning.results import Result
@@ -51,7 +49,7 @@ def chart(space: Space, results: Sequence[Result], *, question: Question) -> Cha
     )
 
 
-def _figure(space: Space, shown: Sequence[Result], question: Question) -> go.Figure:
+def _figure(space: Space, shown: Sequence[Result], question: Question) -> Figure:
     columns = _columns(space, shown, question)
     drawn = figure(
         height=420,
@@ -83,8 +81,8 @@ def _figure(space: Space, shown: Sequence[Result], question: Question) -> go.Fig
             for height, text in column.ticks
         ],
     )
-    drawn.add_traces([_line(n, result, columns, shown, question)
-                      for n, result in enumerate(shown)])  # fmt: skip
+    for n, (result, share) in enumerate(zip(shown, _shares(shown), strict=True)):
+        drawn.add_trace(_line(n, result, share, columns, question))
     return drawn
 
 
@@ -121,22 +119,22 @@ def _measured(title: str, values: Sequence[float]) -> _Column:
     return _Column(title, [math.log(value / low) / span for value in values], ticks)
 
 
+def _shares(shown: Sequence[Result]) -> list[float]:
+    """Where each energy stands from the least (0) to the largest (1), by its logarithm."""
+    logs = [math.log(known_energy(one)) for one in shown]
+    low, span = min(logs), (max(logs) - min(logs)) or 1.0
+    return [(value - low) / span for value in logs]
+
+
 def _line(
-    n: int,
-    result: Result,
-    columns: Sequence[_Column],
-    shown: Sequence[Result],
-    question: Question,
-) -> go.Scatter:
-    energies = [known_energy(one) for one in shown]
-    span = math.log(max(energies) / min(energies)) or 1.0
-    share = math.log(known_energy(result) / min(energies)) / span
+    n: int, result: Result, share: float, columns: Sequence[_Column], question: Question
+) -> Trace:
     look = (
-        {"line": {"width": 1.5, "color": sample_colorscale("Viridis", share)[0]}}
+        {"line": {"width": 1.5, "color": shade(share)}}
         if result.meets_slo
         else {"line": {"width": 1, "dash": "dot"}, "meta": {"token": "--line-strong"}}
     )
-    return go.Scatter(
+    return scatter(
         x=list(range(len(columns))),
         y=[column.heights[n] for column in columns],
         mode="lines+markers",

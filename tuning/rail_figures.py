@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
-
 from measurements.charts import Chart, Link, Table
+from measurements.drawing import Trace, bar
 from measurements.figures import EnergyShare, figure
 from measurements.units import EnergyUnit
 from tuning.wording import Question, three_digits
@@ -62,10 +61,10 @@ def _pattern(configurations: Sequence[Configuration], nth: int) -> str:
 
 def _bars(
     configurations: Sequence[Configuration], name: str, part: str, pattern: str, unit: EnergyUnit
-) -> go.Bar:
+) -> Trace:
     known = [(one, share) for one in configurations for share in one.shares if share.name == name]
     token = "--line-strong" if part == "rest" else f"--rail-{part}"
-    return go.Bar(
+    return bar(
         y=[one.name for one, _ in known],
         x=[unit.value(share.energy_j) for _, share in known],
         orientation="h",

@@ -75,6 +75,10 @@ class Space:
         """`points` as an array, shape (points, axes)."""
         return np.array(self.points, dtype=np.int64).reshape(len(self), len(self.axes))
 
+    def column(self, name: str) -> NDArray[np.int64]:
+        """The values of one axis at all points, shape (points,)."""
+        return np.asarray(self.table[:, self.names.index(name)])
+
     def __len__(self) -> int:
         return len(self.points)
 

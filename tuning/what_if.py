@@ -10,7 +10,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tuning.forecast import Forecast
 from tuning.questions import Goal
@@ -64,13 +63,6 @@ class Believed:
         latency_ms = self.forecast.latency_ms
         return Range(float(latency_ms.min()), float(latency_ms.max()))
 
-    @property
-    def log_cost(self) -> NDArray[np.float64]:
-        """What the goal counts at every point; of a front the least of it is the knee."""
-        if self.goal is Goal.ENERGY:
-            return self.forecast.log_j
-        return self.forecast.log_j + self.forecast.log_ms
-
 
 def choices(believed: Believed, *, slo_ms: float, least_probability: float) -> list[Choice]:
     """The best points under `slo_ms`, the best by the goal first, at most MOST.
@@ -80,7 +72,8 @@ def choices(believed: Believed, *, slo_ms: float, least_probability: float) -> l
     """
     meets = believed.forecast.meets(slo_ms)
     fit = np.flatnonzero(meets >= least_probability)
-    order = fit[np.argsort(believed.log_cost[fit], kind="stable")][:MOST]
+    cost = believed.forecast.log_cost(believed.goal)
+    order = fit[np.argsort(cost[fit], kind="stable")][:MOST]
     return [_choice(believed, int(i), float(meets[i])) for i in order]
 
 

@@ -28,11 +28,11 @@ def trace(**columns: object) -> PowerTrace:
 
 def drawn_trace(shown: PowerTrace | None = None, **around: object) -> go.Figure:
     """As plotly's own objects, which refuse what is no figure."""
-    return go.Figure(trace_figure.power_trace(shown or trace(), around=Surroundings(**around)))
+    return trace_figure.power_trace(shown or trace(), around=Surroundings(**around)).checked()
 
 
 def test_every_figure_has_the_one_template_and_no_default_one():
-    template = json.loads(figures.figure().to_json())["layout"]["template"]
+    template = json.loads(figures.figure().checked().to_json())["layout"]["template"]
     assert template["layout"]["autotypenumbers"] == "strict"
     assert "data" not in template
 
@@ -97,7 +97,7 @@ def test_the_idle_baseline_and_the_window_are_marked():
 def test_a_limit_far_away_does_not_crush_the_histogram():
     drawn = figures.latency_histogram(
         [19.0, 19.5, 20.0], marks=[Mark("p95 20 ms", 20.0), Mark("SLO 120 ms", 120.0)]
-    )
+    ).checked()
     assert drawn.layout.xaxis.range[1] < 30
     assert [shape.x0 for shape in drawn.layout.shapes] == [20.0]
     assert drawn.layout.annotations[1].text == "SLO 120 ms →"
@@ -105,29 +105,33 @@ def test_a_limit_far_away_does_not_crush_the_histogram():
 
 def test_the_histogram_counts_every_request_once():
     latencies = np.random.default_rng(1).gamma(9, 4, size=1000)
-    drawn = figures.latency_histogram(latencies, marks=[])
+    drawn = figures.latency_histogram(latencies, marks=[]).checked()
     assert sum(drawn.data[0].y) == 1000
     assert len(drawn.data[0].y) <= figures.MOST_BINS
 
 
 @pytest.mark.parametrize("latencies", [[5.0], [5.0, 5.0, 5.0]])
 def test_equal_latencies_have_a_histogram_too(latencies):
-    assert sum(figures.latency_histogram(latencies, marks=[]).data[0].y) == len(latencies)
+    assert sum(figures.latency_histogram(latencies, marks=[]).checked().data[0].y) == len(latencies)
 
 
 def test_a_mark_is_a_line_with_its_label():
-    drawn = figures.latency_histogram([1.0, 40.0], marks=[Mark("SLO 50 ms", 50.0, "--bad")])
+    drawn = figures.latency_histogram(
+        [1.0, 40.0], marks=[Mark("SLO 50 ms", 50.0, "--bad")]
+    ).checked()
     assert drawn.layout.shapes[0].x0 == 50.0
     assert drawn.layout.annotations[0].text == "SLO 50 ms"
 
 
 def test_small_energies_are_written_in_millijoules():
-    drawn = figures.rail_energy([EnergyShare("GPU", "gpu", 0.2)], what="Busy energy")
+    drawn = figures.rail_energy([EnergyShare("GPU", "gpu", 0.2)], what="Busy energy").checked()
     assert drawn.data[0].x == (200.0,)
     assert drawn.layout.xaxis.title.text == "Busy energy per request (mJ)"
 
 
 def test_hours_of_rails_do_not_add_up_so_they_stay_in_joules():
     hours = energy_unit("battery", Assumptions(pack_wh=100, rate_hz=10))
-    drawn = figures.rail_energy([EnergyShare("GPU", "gpu", 0.2)], what="Busy energy", unit=hours)
+    drawn = figures.rail_energy(
+        [EnergyShare("GPU", "gpu", 0.2)], what="Busy energy", unit=hours
+    ).checked()
     assert drawn.layout.xaxis.title.text == "Busy energy per request (mJ)"

@@ -36,7 +36,7 @@ def run_trace(request: HttpRequest, run_id: str) -> HttpResponse:
     around = _around(run, within, chosen)
     figure = trace_figure.power_trace(trace or _nothing_yet(run), around=around)
     drawn = {"stretch": trace.stretch, "samples": len(trace.t_s)} if trace else {"samples": 0}
-    return JsonResponse({"figure": figure, **drawn})
+    return JsonResponse({"figure": figure.to_plotly_json(), **drawn})
 
 
 @require_GET

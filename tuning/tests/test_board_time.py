@@ -50,7 +50,7 @@ def test_each_board_has_its_own_row_and_time():
 
 def test_bars_lead_to_their_runs_and_the_note_adds_the_shares_up():
     drawn = board_time.chart([stay(), stay(2)])
-    serve = next(one for one in drawn.figure.data if one.name == "serve")
+    serve = next(one for one in drawn.figure.checked().data if one.name == "serve")
     assert serve.customdata == ("/runs/1/", "/runs/2/") and serve.base == (1, 11)
     assert drawn.note.startswith("20 s in all: settle 10 %, serve 80 %, other 10 %")
     assert drawn.table.rows[0][-1] == "10.00"

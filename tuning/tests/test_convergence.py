@@ -13,7 +13,7 @@ THREE = [
 
 def traces(**fields):
     drawn = convergence.chart(THREE, question=QUESTION, **{"grid": None, **fields})
-    return {one.name: one for one in drawn.figure.data}
+    return {one.name: one for one in drawn.figure.checked().data}
 
 
 def test_what_breaks_the_limit_is_never_best_so_far():

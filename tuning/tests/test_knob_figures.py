@@ -18,7 +18,7 @@ def test_importance_shows_the_largest_share_first_and_its_whiskers():
     )
     none = np.zeros(1)
     drawn = knob_figures.importance(Forecast(none, none, none, none, 0.0, 9, 9, shares))
-    total, alone = drawn.figure.data
+    total, alone = drawn.figure.checked().data
     assert total.y == ("Memory", "GPU max")  # Bars grow upwards.
     assert alone.x == pytest.approx((10, 50))
     assert alone.error_x.array == pytest.approx((10, 20))
@@ -33,7 +33,7 @@ def test_a_slice_holds_the_other_knobs_where_the_winner_has_them():
         for one in knob_figures.slices(SPACE, seen, believed(), BEST, question=QUESTION)
     }
     clock = by_name["slice-gpu_max_hz"]
-    band, line, points = clock.figure.data
+    band, line, points = clock.figure.checked().data
     assert line.x == (200.0, 300.0)
     assert points.x == (200.0, 300.0)  # The third differs in two knobs.
     assert max(band.y) > max(line.y) > min(band.y)
@@ -44,7 +44,7 @@ def test_a_contour_leaves_out_what_is_not_allowed():
     drawn = knob_figures.contour(
         SPACE, [BEST], believed(), BEST, knobs=("gpu_min_hz", "gpu_max_hz"), question=QUESTION
     )
-    lines, marks = drawn.figure.data
+    lines, marks = drawn.figure.checked().data
     assert lines.contours.coloring == "lines"
     assert lines.z == ([pytest.approx(300), pytest.approx(300)], [pytest.approx(300)] * 2)
     assert (marks.x, marks.y) == (("100",), ("200",))
@@ -54,13 +54,13 @@ def test_a_contour_leaves_out_what_is_not_allowed():
         holes, [], Forecast(four, four, four, four, 0.0, 3, 3, ()),
         result(low=1, high=2), knobs=("gpu_min_hz", "gpu_max_hz"), question=QUESTION,
     )  # fmt: skip
-    assert found.figure.data[0].z[0][1] is None
+    assert found.figure.checked().data[0].z[0][1] is None
     assert "not allowed" in found.table.rows[0]
 
 
 def test_parallel_lines_run_through_all_knobs_and_results():
     seen = [result(1, energy_j=0.2), result(2, high=300, energy_j=0.4, latency_ms=80.0)]
-    figure = parallel.chart(SPACE, seen, question=QUESTION).figure
+    figure = parallel.chart(SPACE, seen, question=QUESTION).figure.checked()
     worst, best = figure.data
     assert len(best.x) == len(SPACE.names) + 2
     assert best.y[-1] == 0 and worst.y[-1] == 1
@@ -69,12 +69,12 @@ def test_parallel_lines_run_through_all_knobs_and_results():
 
 def test_a_line_that_breaks_the_limit_has_no_colour_of_energy():
     seen = [result(1, energy_j=0.4), result(2, energy_j=0.2, high=300, meets_slo=False)]
-    outside = parallel.chart(SPACE, seen, question=QUESTION).figure.data[1]
+    outside = parallel.chart(SPACE, seen, question=QUESTION).figure.checked().data[1]
     assert outside.line.color is None and outside.meta["token"] == "--line-strong"
 
 
 def test_of_very_many_trials_those_with_the_least_energy_are_drawn_and_the_note_says_so():
     many = [result(n, energy_j=0.1 + n / 1000) for n in range(1, parallel.MOST_LINES + 11)]
     drawn = parallel.chart(SPACE, many, question=QUESTION)
-    assert len(drawn.figure.data) == parallel.MOST_LINES and "160 trials" in drawn.note
+    assert len(drawn.figure.checked().data) == parallel.MOST_LINES and "160 trials" in drawn.note
     assert len(drawn.table.rows) == 160

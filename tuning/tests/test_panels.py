@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from measurements.roles import OPERATOR
 from measurements.tests.rows import make_user
+from tuning import forecasting
 from tuning.models import Sweep
 from tuning.tests.rows import make_sweep, make_trial
 from tuning.views.panels import PANELS
@@ -47,6 +48,18 @@ def test_a_panel_opened_by_itself_is_a_page_with_a_way_back(operator, name: str)
     make_trial(sweep)
     page = operator.get(url(sweep, name)).content.decode()
     assert "<h1" in page and f'href="{sweep.get_absolute_url()}#{name}"' in page
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_plotly_knows_every_attribute_of_a_panels_figures(operator, name: str):
+    sweep = make_sweep()
+    for number in range(12):
+        make_trial(sweep, busy_energy_j=0.5 - number / 100, latency_p95_upper_ms=30.0 + 4 * number)
+    forecasting.renew(sweep.pk)
+    answer = operator.get(url(sweep, name), headers=HTMX)
+    charts = answer.context.get("charts", [])
+    for chart in charts:
+        assert chart.figure.checked().to_plotly_json()["data"]
 
 
 def test_the_same_address_is_told_apart_by_who_asks(operator):

@@ -37,8 +37,8 @@ def test_what_no_rail_accounts_for_is_a_part_of_its_own():
         ("not attributed", 0.1),
     ]
     drawn = rail_figures.chart([bar], question=QUESTION)
-    assert [one.name for one in drawn.figure.data] == ["GPU", "not attributed"]
-    assert drawn.figure.data[1].marker.pattern.shape == "\\"
+    assert [one.name for one in drawn.figure.checked().data] == ["GPU", "not attributed"]
+    assert drawn.figure.checked().data[1].marker.pattern.shape == "\\"
     assert drawn.table.rows[0][2:] == ["300", "100"]
 
 
