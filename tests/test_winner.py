@@ -40,7 +40,7 @@ def launch(
         page.get_by_role("checkbox", name=earlier).check()
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Launch").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    expect(page.get_by_role("heading", level=1)).to_have_text(name, timeout=LONG_MS)
 
 
 def until_finished(page: Page) -> None:
