@@ -119,7 +119,7 @@ class OverheadForm(_SessionForm):
 
     def told(self, session: BoardSession) -> str:
         arms = " against ".join(in_words(ms) for ms in compared_ms(session))
-        return f"{_told(session)}, sampler {arms}"
+        return f"{arms}, {_told(session)}"
 
     def store(self, by: AbstractUser) -> OverheadCheck | None:
         """The stored check; None, with the reason among the errors, if it was refused."""
