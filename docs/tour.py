@@ -153,11 +153,12 @@ def lists(tour: Tour) -> None:
     for path, name in (
         ("/networks/", "networks"),
         ("/devices/emulated-agx-orin/", "device"),
+        ("/devices/emulated-agx-orin/sampler-check/", "sampler-check"),
         ("/runs/import/", "import"),
         ("/units/", "units"),
     ):
         page.goto(path)
-        tour.picture(page, name, full=name == "device")
+        tour.picture(page, name, full=name in ("device", "sampler-check"))
     page.goto("/networks/")
     page.get_by_role("link", name=re.compile("EfficientNet-B4")).click()
     tour.picture(page, "network")

@@ -135,8 +135,29 @@ def _compared(session: BoardSession, runs: Sequence[Run], data: bytes | None) ->
 
 
 def compared_runs(runs: Sequence[Run]) -> list[Run]:
-    """The latest runs of a session under one load at one clock: those of a check."""
-    return [run for run in runs if _load(run) == _load(runs[-1])]
+    """The latest check in a session: one load at one clock under two ways of sampling.
+
+    Runs of other loads may have come after it. Without a check: the latest load's runs.
+    """
+    by_load: dict[tuple[object, ...], list[Run]] = {}
+    for run in reversed(runs):
+        by_load.setdefault(_load(run), []).append(run)
+    latest = [_of_two_ways(group) for group in by_load.values()]
+    return next((group for group in latest if len(_intervals_ms(group)) == 2), latest[0])
+
+
+def _of_two_ways(latest_first: Sequence[Run]) -> list[Run]:
+    """In order of time; what came before with a third way of sampling was another check."""
+    kept: list[Run] = []
+    for run in latest_first:
+        if len(_intervals_ms([*kept, run])) > 2:
+            break
+        kept.append(run)
+    return kept[::-1]
+
+
+def _intervals_ms(runs: Iterable[Run]) -> list[int | None]:
+    return list(dict.fromkeys(run.sample_interval_ms for run in runs))
 
 
 def _load(run: Run) -> tuple[object, ...]:
@@ -155,13 +176,13 @@ def sampler_cpu(runs: Iterable[Run]) -> CpuCost | None:
 
 
 def is_check(session: BoardSession) -> bool:
-    """Whether the session's last runs compare two sampling intervals, or one with none."""
+    """Whether runs of the session compare two sampling intervals, or one with none."""
     return len(compared_ms(session)) == 2
 
 
 def compared_ms(session: BoardSession) -> list[int | None]:
-    """At which intervals the session's last runs sampled, in order of their first run."""
-    return list(dict.fromkeys(run.sample_interval_ms for run in compared_runs(session.runs)))
+    """At which intervals the runs of the session's check sampled, in order of the first ones."""
+    return _intervals_ms(compared_runs(session.runs))
 
 
 def _rail_powers_w(runs: Sequence[Run]) -> list[float]:

@@ -42,8 +42,13 @@ class BoardSession:
 
     @property
     def key(self) -> str:
-        """Stands in forms for this session: its last run, to which nothing can be added before."""
+        """Stands in forms for this session as it is now: its last run."""
         return str(self.runs[-1].pk)
+
+    def until(self, key: str) -> BoardSession | None:
+        """As it was when `key` stood for it, before further runs; None if it never did."""
+        keys = [str(run.pk) for run in self.runs]
+        return BoardSession(self.runs[: keys.index(key) + 1]) if key in keys else None
 
     @property
     def began_at(self) -> dt.datetime:

@@ -12,7 +12,7 @@ DEVICE = "/devices/emulated-agx-orin/"
 NETWORK = "EfficientNet-B4 (380 px)"
 SLOW = "EfficientNet-B7 (600 px)"
 UNDER_WAY = "/lists/runs.csv?state=queued&state=running"
-LONG_S = 240
+LONG_S = 400
 LATENCIES = Path(__file__).parent.parent / "benchmarks/data/orin_nano_latency.csv"
 POWERS = LATENCIES.with_name("orin_nano_power_runs.csv")
 LINE = (
@@ -24,9 +24,10 @@ import numpy as np
 from measurements.models import Device
 from measurements.sessions import sessions, traces
 runs = sessions(Device.objects.get(name="emulated-agx-orin"))[0].runs
-known, idle_w = traces(runs), min(run.idle_power_w for run in runs[-12:])
+ours = [run for run in runs if run.title.startswith("calibration")]
+known, idle_w = traces(runs), min(run.idle_power_w for run in ours)
 print("time (s);power (W)")
-for n, end_s in enumerate(np.arange(runs[-12].clock_zero_s - 30, known[-1].t_s[-1] + 30)):
+for n, end_s in enumerate(np.arange(ours[0].clock_zero_s - 30, known[-1].t_s[-1] + 30)):
     span = np.array([end_s - 1, end_s])
     inside = [one for one in known if one.t_s[0] <= span[0] and end_s <= one.t_s[-1]]
     watts = inside[0].joules_between(span)[0] if inside else idle_w

@@ -55,9 +55,14 @@ class _SessionForm(forms.Form):
     def __init__(self, *args: Any, device: Device, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
-        found = [session for session in sessions(device) if self.fits(session)][:SHOWN_SESSIONS]
+        found = [self._as_shown(session) for session in sessions(device)]
+        found = [session for session in found if self.fits(session)][:SHOWN_SESSIONS]
         self.sessions = {session.key: session for session in found}
         self.fields["session"].choices = [(s.key, self.told(s)) for s in found]
+
+    def _as_shown(self, session: BoardSession) -> BoardSession:
+        """Without the runs that ended since its page was shown."""
+        return session.until(self.data.get("session", "")) or session
 
     def fits(self, session: BoardSession) -> bool:
         return True
