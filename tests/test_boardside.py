@@ -19,6 +19,21 @@ LINE = (
     "10-08-2026 04:{minute:02d}:{second:02d} RAM 6712/7620MB (lfb 12x4MB) CPU [38%@1497,off] "
     "GR3D_FREQ 99%@[612] cpu@61.5C VDD_IN 11507mW/11507mW VDD_CPU_GPU_CV 4961mW/4961mW\n"
 )
+METER = """
+import numpy as np
+from measurements.models import Device
+from measurements.sessions import sessions, traces
+runs = sessions(Device.objects.get(name="emulated-agx-orin"))[0].runs
+ours = [run for run in runs if run.title.startswith("calibration")]
+known, idle_w = traces(runs), min(run.idle_power_w for run in ours)
+print("time (s);power (W)")
+for n, end_s in enumerate(np.arange(ours[0].clock_zero_s - 30, known[-1].t_s[-1])):
+    span = np.array([end_s - 1, end_s])
+    inside = [one for one in known if one.t_s[0] <= span[0] and end_s <= one.t_s[-1]]
+    watts = inside[0].joules_between(span)[0] if inside else idle_w
+    print(f"{n + 1};{1.10 * watts + 1.5:.2f}")
+"""
+"""EMULATED: a meter outside that reads a tenth more than the board, and 1.5 W for its carrier."""
 
 
 def wait_until_all_ran(page: Page) -> None:
@@ -36,6 +51,24 @@ def queue(page: Page, *, requests: int) -> None:
     expect(page.get_by_text(re.compile(r"\d+ runs are queued"))).to_be_visible()
     page.goto("/runs/import/")  # no live picture there, which would slow the board down
     wait_until_all_ran(page)
+
+
+def test_a_meters_csv_calibrates_the_board(system, page: Page, tmp_path: Path):
+    page.goto(DEVICE)
+    page.get_by_role("link", name="Calibrate").click()
+    queue(page, requests=150)
+    meter = tmp_path / "meter.csv"
+    meter.write_text(system.manage("shell", "-v", "0", "-c", METER))
+    page.goto(f"{DEVICE}calibrate/")
+    page.get_by_label("The meter's CSV").set_input_files(meter)
+    page.get_by_label("Meter", exact=True).fill("emulated meter")
+    page.get_by_role("button", name="Calibrate").click()
+    expect(page.locator(".answer")).to_contain_text("Power at the meter is 1.1")
+    expect(page.locator("[data-figure=overlay] .main-svg").first).to_be_visible()
+    page.get_by_text("Withdraw", exact=True).click()
+    page.get_by_placeholder("Why").fill("made up for a test")
+    page.get_by_role("button", name="Withdraw it now").click()
+    expect(page.get_by_role("main")).to_contain_text("made up for a test")
 
 
 def test_the_sampler_is_checked_by_the_boards_own_rails(page: Page):
