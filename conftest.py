@@ -25,7 +25,8 @@ hypothesis.settings.load_profile("polyweb")
 
 HOME = Path(tempfile.mkdtemp(prefix="polyweb-tests-"))
 RUNNING: list[tuple[Program, "subprocess.Popen[bytes]"]] = []
-OURS = "POLYWEB_TEST_SERVERS"  # tells a worker of pytest-xdist that the URLs are its parent's
+EMBEDDED = "POLYWEB_TEST_SERVERS"  # tells tests that a server is the embedded one
+OURS = ["DJANGO_SETTINGS_MODULE", EMBEDDED]  # what each process of pytest-xdist sets for itself
 
 
 def _start(program: Program, answers: Callable[[], bool]) -> None:
@@ -42,17 +43,14 @@ def _serve(url_name: str, server: Postgres | Valkey) -> None:
     server.initialise()
     _start(server.program(), server.answers)
     os.environ[url_name] = server.url
-    os.environ[OURS] = f"{os.environ.get(OURS, '')} {url_name}"
-
-
-def _is_given(url_name: str) -> bool:
-    return url_name in os.environ and url_name not in os.environ.get(OURS, "").split()
+    os.environ[EMBEDDED] = "yes"
+    OURS.append(url_name)
 
 
 def _prepare() -> None:
-    if not _is_given("DATABASE_URL"):
+    if "DATABASE_URL" not in os.environ:
         _serve("DATABASE_URL", Postgres.at(HOME / "postgres", settings=FAST))
-    if not _is_given("REDIS_URL"):
+    if "REDIS_URL" not in os.environ:
         _serve("REDIS_URL", Valkey.at(HOME / "valkey"))
     (HOME / "var" / "static").mkdir(parents=True)
     os.environ["POLYWEB_VAR"] = str(HOME / "var")
@@ -74,9 +72,23 @@ def pytest_configure() -> None:
     settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = name
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Processes of pytest-xdist start now: each is to have a PostgreSQL and a Valkey of its own."""
+    if session.config.getoption("numprocesses", default=None):
+        for name in OURS:
+            os.environ.pop(name, None)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last: the quick ones tell first, and Playwright's loop disturbs nobody."""
+    """Browser tests last: the quick ones tell first, and Playwright's loop disturbs nobody.
+
+    With pytest-xdist they stay together in one process, which starts one system for all.
+    """
+    for item in items:
+        if item.get_closest_marker("browser") is not None:
+            item.add_marker(pytest.mark.xdist_group("browser"))
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
