@@ -64,5 +64,5 @@ def test_a_closer_look_takes_the_place_of_a_lucky_one():
     closer = result(3, emc=3199, energy_j=0.6, look=2)
     seen = [first, lucky, closer, result(4, high=300, energy_j=0.7)]
     drawn = convergence.chart(seen, question=QUESTION, grid=None)
-    line = next(one for one in drawn.figure.data if one.name == "best so far")
-    assert line.y == (500.0, 400.0, 500.0, 500.0)
+    line = next(one for one in drawn.figure.data if one["name"] == "best so far")
+    assert list(line["y"]) == [500.0, 400.0, 500.0, 500.0]
