@@ -42,11 +42,11 @@ PATIENCE_MS = 15_000
 """For a chart of PolyWeb; one that has not come by then counts as a miss."""
 PEERS_PATIENCE_MS = 180_000
 FIRST_CHART = """
-// A line, bar, cell or point of a Plotly chart. The peer draws with Plotly, too: the first chart of
+// A line, bar, cell (an image) or point of a Plotly chart. The peer draws with Plotly, too: the first chart of
 // its page is #plot-history, at first without a trace (looked at in version 0.21).
 (() => {
   const inside = (part) => `.js-plotly-plot .main-svg ${part}`;
-  const drawn = [".plot path", ".trace", ".point"].map(inside).join();
+  const drawn = [".plot path", ".plot image", ".trace", ".point"].map(inside).join();
   const look = () => document.querySelector(drawn) && (window.firstChartMs ??= performance.now());
   new MutationObserver(look).observe(document, {childList: true, subtree: true});
 })();
@@ -111,8 +111,7 @@ def main() -> None:
         cookie = _sign_in(system.port)
         served = {name: _served(system.port, path, cookie, arguments.rounds)
                   for name, path in pages.items()}  # fmt: skip
-        drawn = {name: _drawn_on(path) for name, path in pages.items()
-                 if served[name].draws or "/panel/" in path}  # fmt: skip
+        drawn = {name: _drawn_on(path) for name, path in pages.items() if served[name].draws}
         with _chromium() as browser:
             context = browser.new_context(base_url=f"http://127.0.0.1:{system.port}")
             context.add_cookies([{"name": "sessionid", "value": cookie.split("=", 1)[1],
@@ -280,7 +279,7 @@ class Served(NamedTuple):
     p95_ms: float
     kilobytes: float
     draws: bool
-    """Whether it brings the library of charts."""
+    """Whether it has a chart."""
 
 
 def _served(port: int, path: str, cookie: str, rounds: int) -> Served:
@@ -300,7 +299,7 @@ def _served(port: int, path: str, cookie: str, rounds: int) -> Served:
     took_ms.sort()
     rank = -(-95 * len(took_ms) // 100) - 1
     plain = gzip.decompress(body) if answer.headers["Content-Encoding"] == "gzip" else body
-    draws = b"<html" in plain and b"plotly" in plain
+    draws = b"data-figure" in plain
     return Served(statistics.median(took_ms), took_ms[rank], len(body) / 1024, draws)
 
 

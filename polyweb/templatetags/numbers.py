@@ -189,6 +189,13 @@ def mhz(value_hz: Any, otherwise: str = UNKNOWN) -> str:
 
 
 @register.filter
+def as_typed(value: Any) -> str:
+    """A number that somebody chose, without zeros that they did not type: 82.9, 120."""
+    number = _finite(value)
+    return UNKNOWN if number is None else f"{number:,.6f}".rstrip("0").rstrip(".")
+
+
+@register.filter
 def duration(value_s: Any) -> str:
     """Seconds (or a timedelta) in the two units that matter: "3 min 20 s"."""
     number = _finite(value_s.total_seconds() if isinstance(value_s, dt.timedelta) else value_s)

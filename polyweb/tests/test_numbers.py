@@ -182,3 +182,10 @@ def test_only_data_that_no_board_gave_carries_a_provenance_badge():
 
 def test_a_visitor_who_is_not_signed_in_has_no_role():
     assert numbers.has_role(AnonymousUser(), "viewer") is False
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(120.0, "120"), (82.9, "82.9"), (0.25, "0.25"), (None, "unknown")]
+)
+def test_a_number_that_was_typed_keeps_its_digits(value, text):
+    assert numbers.as_typed(value) == text
