@@ -42,8 +42,8 @@ PATIENCE_MS = 15_000
 """For a chart of PolyWeb; one that has not come by then counts as a miss."""
 PEERS_PATIENCE_MS = 180_000
 FIRST_CHART = """
-// A line, bar, cell (an image) or point of a Plotly chart. The peer draws with Plotly, too: the first chart of
-// its page is #plot-history, at first without a trace (looked at in version 0.21).
+// A line, bar, cell (an image) or point of a Plotly chart. The peer draws with Plotly, too: the
+// first chart of its page is #plot-history, at first without a trace (looked at in version 0.21).
 (() => {
   const inside = (part) => `.js-plotly-plot .main-svg ${part}`;
   const drawn = [".plot path", ".plot image", ".trace", ".point"].map(inside).join();
