@@ -13,6 +13,7 @@ from measurements.drawing import Figure, Trace, scatter
 from measurements.figures import figure
 from tuning.forecast import Forecast
 from tuning.heat_cells import LIKELY
+from tuning.questions import Goal
 from tuning.random_search import expected_best, expected_trials
 from tuning.results import Result
 from tuning.space import Space
@@ -55,7 +56,7 @@ def chart(
         "How quickly was the best point found, and would chance have done as well?",
         _figure(results, question=question, grid=grid, board_s=board_s, scale=scale),
         _table(results, board_s, scale),
-        _note(results, grid),
+        _by_energy_alone(question) + _note(results, grid),
     )
 
 
@@ -179,6 +180,12 @@ def _random(grid: Grid, results: Sequence[Result], x: Sequence[float], scale: En
         hovertemplate=f"after %{{x:.3~g}}: %{{y:.3~g}} {scale.unit.symbol} expected<extra></extra>",
         meta={"token": "--text-quiet"},
     )
+
+
+def _by_energy_alone(question: Question) -> str:
+    if question.goal is Goal.ENERGY:
+        return ""
+    return "By energy alone, although this sweep looks at latency, too. "
 
 
 def _note(results: Sequence[Result], grid: Grid | None) -> str:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tuning import convergence
 from tuning.convergence import Grid, grid
+from tuning.questions import Goal
 from tuning.tests.test_figures import QUESTION, SPACE, believed, result
 
 THREE = [
@@ -66,3 +69,9 @@ def test_a_closer_look_takes_the_place_of_a_lucky_one():
     drawn = convergence.chart(seen, question=QUESTION, grid=None)
     line = next(one for one in drawn.figure.data if one["name"] == "best so far")
     assert list(line["y"]) == [500.0, 400.0, 500.0, 500.0]
+
+
+def test_a_goal_that_looks_at_latency_too_is_told_that_the_curve_does_not():
+    both = replace(QUESTION, goal=Goal.ENERGY_DELAY)
+    assert convergence.chart(THREE, question=both, grid=None).note.startswith("By energy alone")
+    assert "alone" not in convergence.chart(THREE, question=QUESTION, grid=None).note

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tuning import knob_figures, parallel
 from tuning.forecast import Forecast, Share
+from tuning.questions import Goal
 from tuning.space import Axis, Space
 from tuning.tests.test_figures import MHZ, QUESTION, SPACE, believed, result
+from tuning.views.panels import found
 
 BEST = result(1, energy_j=0.3)
 
@@ -78,3 +82,12 @@ def test_of_very_many_trials_those_with_the_least_energy_are_drawn_and_the_note_
     drawn = parallel.chart(SPACE, many, question=QUESTION)
     assert len(drawn.figure.checked().data) == parallel.MOST_LINES and "160 trials" in drawn.note
     assert len(drawn.table.rows) == 160
+
+
+def test_the_point_that_slices_go_through_is_the_best_by_what_the_goal_counts():
+    least, quick = (
+        result(1, energy_j=0.3, latency_ms=40.0),
+        result(2, energy_j=0.4, latency_ms=20.0),
+    )
+    assert found.winner([least, quick], QUESTION) is least
+    assert found.winner([least, quick], replace(QUESTION, goal=Goal.ENERGY_DELAY)) is quick

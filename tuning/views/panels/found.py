@@ -18,6 +18,6 @@ def measured(sweep: Sweep) -> list[Result]:
     return results.rows(sweep, results.measured(sweep), sweep.space().names)
 
 
-def winner(results: list[Result]) -> Result | None:
-    """The least energy within the limit; the least of all where nothing keeps it."""
-    return min(results, key=lambda one: (not one.meets_slo, one.energy_j or 0.0), default=None)
+def winner(measured: list[Result], question: Question) -> Result | None:
+    """The least of what the goal counts, within the limit; of all where nothing keeps it."""
+    return min(measured, key=lambda one: (not one.meets_slo, question.cost(one)), default=None)

@@ -18,7 +18,7 @@ def context(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
     """What each knob does: the model where there is one, and the trials themselves."""
     space, measured, outlook = sweep.space(), found.measured(sweep), predicted.outlook(sweep)
     question = found.question(sweep, energy_unit_of(request.user))
-    around = found.winner(measured)
+    around = found.winner(measured, question)
     names = [axis.name for axis in space.axes if len(axis.values) > 1]
     charts, controls = [], []
     if outlook.forecast is not None and around is not None:
