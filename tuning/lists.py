@@ -69,11 +69,18 @@ def _trials(**conditions: object) -> Combinable:
     return Coalesce(Subquery(mine.annotate(count=Count("*")).values("count")), 0)
 
 
-def _board_s() -> Combinable:
-    runs = Run.objects.order_by().filter(trial_run__trial__sweep=OuterRef("pk"),
-                                         trial_run__trial__taken_over=False)  # fmt: skip
-    spent = runs.values("trial_run__trial__sweep").annotate(total=Sum("board_s")).values("total")
-    return Subquery(spent)
+def board_s() -> Combinable:
+    """As `Sweep.board_s`, of both phases; NULL before anything was measured."""
+    search, phase = _spent_s("trial_run__trial"), _spent_s("cpu_trial_run__trial", "phase__sweep")
+    zero, both = Value(0.0), Coalesce(search, phase)
+    return Case(When(IsNull(both, False), then=Coalesce(search, zero) + Coalesce(phase, zero)),
+                output_field=FloatField())  # fmt: skip
+
+
+def _spent_s(trial: str, sweep: str = "sweep") -> Subquery:
+    mine = {f"{trial}__{sweep}": OuterRef("pk"), f"{trial}__taken_over": False}
+    runs = Run.objects.order_by().filter(**mine).values(f"{trial}__{sweep}")
+    return Subquery(runs.annotate(total=Sum("board_s")).values("total"))
 
 
 def _sweeps_with(words: str) -> Q:
@@ -129,7 +136,7 @@ SWEEPS = register(Table(
                kind=Kind.COUNT, hint="Observed"),
         Column(key="budget", label="Budget", sql="budget_trials", kind=Kind.COUNT,
                hint="Trials at most", is_shown=False),
-        Column(key="board_s", label="Board time", sql=_board_s(), kind=Kind.NUMBER, unit="s",
+        Column(key="board_s", label="Board time", sql=board_s(), kind=Kind.NUMBER, unit="s",
                decimals=0, is_shown=False, reason="Nothing was measured yet."),
         Column(key="launched", label="Launched", sql="created_at", kind=Kind.DATE),
         Column(key="finished", label="Finished", sql="finished_at", kind=Kind.DATE,

@@ -13,7 +13,7 @@ from measurements.board.hardware import emulator
 from measurements.board.trial import run_trial
 from measurements.models import Device, Run
 from measurements.tests.rows import make_network, make_user
-from tuning import cpu_answer, forking, search, tasks
+from tuning import cpu_answer, forking, lists, search, tasks
 from tuning.models import CpuPhase, Sweep
 from tuning.tests.rows import make_phase, make_sweep
 from tuning.tests.test_search import end
@@ -117,6 +117,7 @@ def test_board_seconds_of_both_phases_count_and_are_told_apart():
         ended(sweep)
     sweep.refresh_from_db()
     assert (sweep.board_s(), sweep.cpu_board_s()) == (30.0, 30.0)
+    assert Sweep.objects.annotate(listed=lists.board_s()).get().listed == 30.0
     assert sweep.state == Sweep.State.FINISHED and "25 board seconds" in sweep.ended_because
     assert sweep.phase.is_open
     sweep.extend(trials=1, board_s=100.0)
