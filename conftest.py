@@ -82,13 +82,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last: the quick ones tell first, and Playwright's loop disturbs nobody.
-
-    With pytest-xdist they stay together in one process, which starts one system for all.
-    """
-    for item in items:
-        if item.get_closest_marker("browser") is not None:
-            item.add_marker(pytest.mark.xdist_group("browser"))
+    """Browser tests last: the quick ones tell first, and Playwright's loop disturbs nobody."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
