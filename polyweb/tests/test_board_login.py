@@ -1,5 +1,6 @@
 """What a stolen board could do at the broker, asked of a real one."""
 
+import os
 import subprocess
 import sys
 import time
@@ -136,6 +137,15 @@ def _measured(worker):
     return (line.strip() for line in worker.stdout if line.startswith("measured"))
 
 
+@pytest.fixture
+def own_files_only():
+    """The mask that a start of PolyWeb sets, under which the broker saves its logins."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("own_files_only")
 def test_logins_outlive_the_broker(tmp_path):
     valkey = Valkey.at(tmp_path / "valkey")
     valkey.initialise()
