@@ -50,8 +50,8 @@ def launched(page: Page, name: str, query: str, *, slo_ms: str, goal: str = "") 
     return re.sub(r"https?://[^/]+|#.*", "", page.url)
 
 
-def filled(tour: Tour, var: Path) -> dict[str, list[str]]:
-    """Do what people do; the pages to look at, by name."""
+def filled(tour: Tour, var: Path) -> list[str]:
+    """Do what people do; the pages to look at."""
     page = tour.page()
     demo = re.sub(r"https?://[^/]+|#.*", "", demo_finished(page))
     front = launched(page, "A front", SMALL, slo_ms="200", goal="pareto")
@@ -69,6 +69,7 @@ def filled(tour: Tour, var: Path) -> dict[str, list[str]]:
         re.compile("^(verified|not confirmed)"), timeout=PATIENCE_MS
     )
     run = _first(page, f"{demo}#trials", "#sweep-trials a[href^='/runs/']")
+    other = _first(page, f"{front}#trials", "#sweep-trials a[href^='/runs/']")
     network = _first(page, "/networks/", "main a[href^='/networks/']:not([href*=upload])")
     subprocess.run(
         [sys.executable, "manage.py", "fill_database", "--beside", "--runs", "400",
@@ -76,18 +77,18 @@ def filled(tour: Tour, var: Path) -> dict[str, list[str]]:
         cwd=CHECKOUT, env={**os.environ, "POLYWEB_VAR": str(var)}, check=True,
     )  # fmt: skip
     device = "/devices/emulated-agx-orin/"
-    return {
-        "lists": list(LISTS),
-        "demo": [demo + (f"#{tab}" if tab else "") for tab in TABS],
-        "front": [f"{front}#{tab}" for tab in ("maps", "energy-latency", "convergence", "winner")],
-        "infeasible": [none, f"{none}#maps", f"{none}#energy-latency", f"{none}#what-if"],
-        "phases": [phases, f"{phases}#cpu", f"{phases}#board-time"],
-        "deeds": [f"{demo}extend/", f"{demo}fork/", f"{demo}review/"],
-        "run": [run, f"{run}repeat/", f"/compare/?run={_key(run)}"],
-        "compare": [f"/compare/?sweep={_key(demo)}&sweep={_key(front)}"],
-        "one": [network, device, f"{device}calibrate/", f"{device}sampler-check/",
-                f"{device}total/"],
-    }  # fmt: skip
+    return [
+        *LISTS,
+        *(demo + (f"#{tab}" if tab else "") for tab in TABS),
+        *(f"{front}#{tab}" for tab in ("maps", "energy-latency", "convergence", "winner")),
+        *(f"{none}#{tab}" for tab in ("maps", "energy-latency", "what-if")),
+        *(f"{phases}#{tab}" for tab in ("cpu", "board-time")),
+        *(f"{demo}{deed}/" for deed in ("extend", "fork", "review")),
+        f"/compare/?sweeps={_key(demo)},{_key(front)}",
+        *(run, f"/compare/?runs={_key(run)},{_key(other)}"),
+        *(network, device),
+        *(f"{device}{page}/" for page in ("calibrate", "sampler-check", "total")),
+    ]
 
 
 def _first(page: Page, path: str, selector: str) -> str:
@@ -168,9 +169,7 @@ def _state(browser: Browser, state: str, asked: argparse.Namespace) -> None:
         var = Path(home) / "var"
         with started(var, *options) as (url, password):
             tour = Tour(browser, url, password, asked.to)
-            paths = list(LISTS)
-            if state == "full":
-                paths = [path for group in filled(tour, var).values() for path in group]
+            paths = LISTS if state == "empty" else filled(tour, var)
             look(tour, state, [path for path in paths if asked.only in path])
 
 
