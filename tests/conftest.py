@@ -147,13 +147,8 @@ def page(system: System, browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups next
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What uses the whole system or a browser is slow, and is marked so.
-
-    With pytest-xdist it stays together in one process, which starts one system for all.
-    """
+    """What uses the whole system or a browser is slow, and is marked so."""
     for item in items:
         if {"system", "own_system", "browser", "page"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
