@@ -1,6 +1,6 @@
 """Take a picture of every page, full and empty, light and dark, 1280 and 390 px wide, to look at.
 
-    .venv/bin/python docs/every_page.py [--to /tmp/every-page] [--only TEXT] [--state full|empty]
+    .venv/bin/python docs/every_page.py [--to /tmp/every-page] [--only PATTERN] [--state full|empty]
 
 Starts a system of its own, brings it into a state with something of everything (a verified
 sweep, one in two phases, a front, one that nothing satisfies, a review, synthetic rows), and
@@ -147,7 +147,7 @@ def sheet(browser: Browser, pictures: list[Path], to: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", help="pages whose path contains this text")
+    parser.add_argument("--only", default="", help="pages whose path this pattern finds")
     parser.add_argument("--state", choices=("full", "empty"))
     parser.add_argument("--to", type=Path, default=Path("/tmp/every-page"))
     asked = parser.parse_args()
@@ -170,7 +170,7 @@ def _state(browser: Browser, state: str, asked: argparse.Namespace) -> None:
         with started(var, *options) as (url, password):
             tour = Tour(browser, url, password, asked.to)
             paths = LISTS if state == "empty" else filled(tour, var)
-            look(tour, state, [path for path in paths if asked.only in path])
+            look(tour, state, [path for path in paths if re.search(asked.only, path)])
 
 
 if __name__ == "__main__":

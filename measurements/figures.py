@@ -61,8 +61,8 @@ class EnergyShare:
 
 
 def figure(**layout: object) -> Figure:
-    """An empty figure in PolyWeb's template."""
-    return Figure({"template": TEMPLATE, **layout})
+    """An empty figure in PolyWeb's template; the browser colours the axes that it names."""
+    return Figure({"template": TEMPLATE, "xaxis": {}, "yaxis": {}, **layout})
 
 
 def latency_histogram(latencies_ms: ArrayLike, *, marks: Sequence[Mark]) -> Figure:

@@ -30,7 +30,7 @@ def chart(comparisons: Sequence[Comparison]) -> Chart:
 
 def savings(comparisons: Sequence[Comparison]) -> Figure:
     """Energy saved in percent: a dot a block, and the mean of all with its 95 % interval."""
-    drawn = figure(yaxis={"title": {"text": "Energy saved per request (%)"}})
+    drawn = figure(height=360, yaxis={"title": {"text": "Energy saved per request (%)"}})
     for token, one in zip(TOKENS, comparisons, strict=False):
         blocks = [f"block {number}" for number in range(1, len(one.saved.pairs) + 1)]
         percent = [100 * pair for pair in one.saved.pairs]
