@@ -85,6 +85,9 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+if KEPT_CONNECTIONS := env.int("KEPT_CONNECTIONS", default=0):
+    DATABASES["default"]["ENGINE"] = "polyweb.pooled"
+    DATABASES["default"].setdefault("OPTIONS", {})["kept"] = KEPT_CONNECTIONS
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL")

@@ -8,6 +8,8 @@ from polyweb.stack.program import Program
 
 DEMO_BOARD = "emulated-agx-orin"
 HOST_BOARD = "this-machine"
+KEPT_CONNECTIONS = 8
+"""How many connections to the database the web server keeps between requests."""
 SERVERS_SECRETS = ("DJANGO_SETTINGS_MODULE", "SECRET_KEY", "DATABASE_URL", "REDIS_URL")
 
 
@@ -30,7 +32,8 @@ def web(host: str, port: int) -> Program:
     """One ASGI process. The scheme comes from the proxy's header only when on TLS (settings)."""
     options = ["--host", host, "--port", str(port), "--lifespan", "off"]
     options += ["--no-proxy-headers", "--no-server-header", "--timeout-graceful-shutdown", "3"]
-    return Program("web", _python("uvicorn", "polyweb.asgi:application", *options))
+    command = _python("uvicorn", "polyweb.asgi:application", *options)
+    return Program("web", command, env={"KEPT_CONNECTIONS": str(KEPT_CONNECTIONS)})
 
 
 def tuner() -> Program:
