@@ -44,19 +44,21 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return super().get_new_connection(conn_params)
 
     def _close(self) -> None:
+        if not self._is_kept():
+            super()._close()
+
+    def _is_kept(self) -> bool:
+        """Whether the connection now waits for the next request: it is whole, and there is room."""
         connection, shelf = self.connection, self._shelf
-        if shelf is not None and connection is not None and not self.errors_occurred:
-            if not connection.closed and _is_idle(connection):
-                try:
-                    shelf.put_nowait(connection)
-                    return
-                except Full:
-                    pass
-        super()._close()
-
-
-def _is_idle(connection: Any) -> bool:
-    return connection.info.transaction_status == TRANSACTION_STATUS_IDLE
+        if connection is None or shelf is None or self.errors_occurred or connection.closed:
+            return False
+        if connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+            return False
+        try:
+            shelf.put_nowait(connection)
+        except Full:
+            return False
+        return True
 
 
 def _works(connection: Any) -> bool:
