@@ -96,8 +96,21 @@
     });
   }
 
+  const waiting = new Set(); // One chart for each task: the first can be seen while the next is drawn.
+
+  function drawNext() {
+    const [chart] = waiting;
+    waiting.delete(chart);
+    if (waiting.size) setTimeout(drawNext);
+    draw(chart);
+  }
+
   const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries) if (entry.isIntersecting) draw(entry.target);
+    for (const entry of entries) {
+      if (!entry.isIntersecting) continue;
+      if (!waiting.size) setTimeout(drawNext);
+      waiting.add(entry.target);
+    }
   }, { rootMargin: "1200px" });
 
   function each(deed) {
