@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet, Window
 from django.http import QueryDict
 
 PER_PAGE = 50
@@ -51,7 +51,25 @@ def filter_row(
 
 def pages(rows: QuerySet, query: QueryDict, *, per_page: int = PER_PAGE) -> Pages:
     """The page that `page` asks for; the nearest one where it asks for nonsense."""
-    page = Paginator(rows, per_page).get_page(query.get("page"))
+    return _pages(Paginator(rows, per_page).get_page(query.get("page")), query)
+
+
+def keyed_pages(rows: QuerySet, query: QueryDict, *, per_page: int = PER_PAGE) -> Pages:
+    """As `pages`, but of keys: which rows match is found out once, for the page and the count."""
+    paginator = Paginator(rows.values_list("pk", flat=True), per_page)
+    asked = query.get("page", "")
+    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 1
+    first = max(number - 1, 0) * per_page
+    counted = rows.values_list("pk", Window(Count("*")))[first : first + per_page]
+    if found := list(counted):
+        paginator.count = found[0][1]
+    page = paginator.get_page(asked)
+    is_it = bool(found) and page.number == number
+    page.object_list = [key for key, _ in found] if is_it else list(page.object_list)
+    return _pages(page, query)
+
+
+def _pages(page: Page, query: QueryDict) -> Pages:
     before = url(query, page=str(page.previous_page_number())) if page.has_previous() else None
     after = url(query, page=str(page.next_page_number())) if page.has_next() else None
     return Pages(page, before, after)

@@ -10,7 +10,7 @@ from django.db.models import QuerySet, TextField, Value
 from django.db.models.functions import Cast
 from django.http import QueryDict
 
-from measurements.browsing import Chip, Pages, pages, url
+from measurements.browsing import Chip, Pages, keyed_pages, url
 
 from .asked import COMPARISONS, Asked
 from .columns import Column, Filter, Options
@@ -124,7 +124,7 @@ class Listed:
 
 def listed(asked: Asked) -> Listed:
     query = asked.query
-    found = pages(asked.ordered(), query)
+    found = keyed_pages(asked.ordered(), query)
     options = _options(asked)
     return Listed(
         asked=asked,
@@ -148,8 +148,11 @@ def _rows(asked: Asked, found: Pages) -> list[Row]:
         annotations |= column.annotations()
     link = table.link[1]
     named = {"pk", link, *annotations}
-    rows = found.page.object_list.annotate(**annotations).values(*named)
-    return [Row(str(row["pk"]), table.href(row), row) for row in rows]
+    keys = found.page.object_list
+    rows = table.rows().filter(pk__in=keys).annotate(**annotations).values(*named)
+    by_key = {row["pk"]: row for row in rows}
+    shown = [by_key[key] for key in keys if key in by_key]  # One may have gone meanwhile.
+    return [Row(str(row["pk"]), table.href(row), row) for row in shown]
 
 
 def _heading(asked: Asked, column: Column) -> Heading:
